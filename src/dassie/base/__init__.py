@@ -1,0 +1,1 @@
+"""Pure foundations: ids, hashing, paths, globs, clocks. Imports nothing of ours but `dassie.errors`."""

@@ -1,0 +1,1 @@
+"""`pachctl`, with Pachyderm's grammar."""

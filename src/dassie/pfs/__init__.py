@@ -1,0 +1,1 @@
+"""Versioned data: projects, repos, branches, commits, provenance, files."""

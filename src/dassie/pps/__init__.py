@@ -1,0 +1,1 @@
+"""Pipelines: specs, inputs → datums, jobs, scheduling, executors, workers."""

@@ -1,0 +1,1 @@
+"""Immutable bytes: chunks, packs, trees, and the one collector that deletes them."""
