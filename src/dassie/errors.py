@@ -13,7 +13,8 @@
       DataLoss            stored bytes are not what was stored; never wrong data
       Unimplemented       Pachyderm has it, Dassie has not (yet)
 
-A concrete class adds fields and the wording that Pachyderm's clients match on. Such classes live beside the
+A concrete class adds fields and the wording that Pachyderm's clients match on. Such classes live
+beside the
 code that raises them, derive from one of the categories here, and call `super().__init__(message)`.
 Each door maps categories with one table; anything that is not a `DassieError` is an internal error.
 """
@@ -22,7 +23,8 @@ from __future__ import annotations
 
 
 class DassieError(Exception):
-    """Base of all errors meant for a user: `str()` is one line that says what is wrong and what to do."""
+    """Base of all errors meant for a user: `str()` is one line that says what is wrong and what to
+    do."""
 
     @property
     def message(self) -> str:

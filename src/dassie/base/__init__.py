@@ -1,1 +1,2 @@
-"""Pure foundations: ids, hashing, paths, globs, clocks. Imports nothing of ours but `dassie.errors`."""
+"""Pure foundations: ids, hashing, paths, globs, clocks. Imports nothing of ours but
+`dassie.errors`."""

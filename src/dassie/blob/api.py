@@ -2,15 +2,20 @@
 
 What every driver promises (the contract suite in `tests/contract/` checks it):
 
-* `put` is atomic and durable: after it returns, the object survives a crash of this process and of the machine;
-  before, no reader sees it, not even a part. A key is only ever written with one content; writing it again with
+* `put` is atomic and durable: after it returns, the object survives a crash of this process and of
+  the machine;
+  before, no reader sees it, not even a part. A key is only ever written with one content; writing
+  it again with
   the same bytes is harmless.
 * A read after a completed `put` sees it; a `get` after a completed `delete` raises `BlobNotFound`.
 * `get_range` returns exactly the bytes asked for, or fewer at the end of the object, never more.
-* `list` yields keys in ascending byte order, each once, including those that existed for the whole call.
+* `list` yields keys in ascending byte order, each once, including those that existed for the whole
+  call.
 * `delete` of a missing key is not an error.
-* Methods may be called from many threads at once. They block. They do not retry: that is a wrapper's work.
-* Failures are `BlobNotFound`, or another category of `dassie.errors` (`Unavailable` is worth a retry).
+* Methods may be called from many threads at once. They block. They do not retry: that is a
+  wrapper's work.
+* Failures are `BlobNotFound`, or another category of `dassie.errors` (`Unavailable` is worth a
+  retry).
 """
 
 from __future__ import annotations
@@ -34,7 +39,8 @@ class BlobNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
-    """One listed object: its key, its size in bytes, when it was last written (seconds since the epoch)."""
+    """One listed object: its key, its size in bytes, when it was last written (seconds since the
+    epoch)."""
 
     key: str
     size: int
@@ -45,7 +51,8 @@ class BlobStore(Protocol):
     """Bytes by key. Keys are `/`-separated ASCII (`pack/3f…`), at most 512 characters."""
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
-        """Write one object: the concatenation of `parts`. The caller may reuse the buffers after return."""
+        """Write one object: the concatenation of `parts`. The caller may reuse the buffers after
+        return."""
 
     def get(self, key: str) -> bytes:
         """The whole object."""

@@ -1,1 +1,2 @@
-"""The wire API from the client's side: connection, configuration, bulk transfer. Never imports the server."""
+"""The wire API from the client's side: connection, configuration, bulk transfer. Never imports the
+server."""

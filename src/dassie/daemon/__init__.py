@@ -1,1 +1,2 @@
-"""The server processes, `pachd` and its workers: the only place that reads configuration and builds objects."""
+"""The server processes, `pachd` and its workers: the only place that reads configuration and
+builds objects."""

@@ -1,1 +1,2 @@
-"""Rows: one schema on SQLite and PostgreSQL, transactions, notifications, the journal. Knows nothing of PFS."""
+"""Rows: one schema on SQLite and PostgreSQL, transactions, notifications, the journal. Knows
+nothing of PFS."""

@@ -68,7 +68,8 @@ class CommitKey:
 
 @dataclass(frozen=True, slots=True)
 class CommitRef:
-    """What a caller wrote for a commit, not resolved yet: a branch, an id, or both; either may carry an ancestry
+    """What a caller wrote for a commit, not resolved yet: a branch, an id, or both; either may
+    carry an ancestry
     suffix (`^`, `^3`, `~2`, `.4`). `id` may be a branch name in disguise, as clients send it."""
 
     repo: RepoKey
@@ -87,7 +88,8 @@ class ProjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class RepoInfo:
-    """`size_bytes`: content of the last finished commit of branch `master`, as Pachyderm reports it."""
+    """`size_bytes`: content of the last finished commit of branch `master`, as Pachyderm reports
+    it."""
 
     key: RepoKey
     created_at: datetime

@@ -32,7 +32,8 @@ EMPTY = Content(EMPTY_HASH, 0)
 class Dir:
     """An immutable directory: the root of a tree.
 
-    hash: covers names, kinds, sizes and hashes of everything below; equal hashes mean equal content.
+    hash: covers names, kinds, sizes and hashes of everything below; equal hashes mean equal
+    content.
     ref: chunk of its root node; `None` for the empty directory.
     size: bytes in all files below.  files: number of files below.
     """
@@ -48,7 +49,8 @@ EMPTY_DIR = Dir(EMPTY_HASH, None, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file or directory found in a tree. `path` is absolute; a directory's ends with `/` (the root is `/`)."""
+    """One file or directory found in a tree. `path` is absolute; a directory's ends with `/` (the
+    root is `/`)."""
 
     path: str
     node: Content | Dir
@@ -70,7 +72,8 @@ class Entry:
 class Put:
     """Tree edit: write a file or graft a whole directory at `path`, replacing what was there.
 
-    `create` makes it an error (`PathConflict`) when the path exists already: two datums may not write one path.
+    `create` makes it an error (`PathConflict`) when the path exists already: two datums may not
+    write one path.
     """
 
     path: str
@@ -80,7 +83,8 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Tree edit: remove the file or directory at `path` (either way, with or without a trailing `/`).
+    """Tree edit: remove the file or directory at `path` (either way, with or without a trailing
+    `/`).
 
     A missing path is not an error. A directory left empty disappears.
     """
@@ -93,7 +97,8 @@ Edit = Put | Delete
 
 @dataclass(frozen=True, slots=True)
 class ChunkLocation:
-    """Where a chunk lies: object key of the pack, byte offset and stored length in it, plaintext length, codec."""
+    """Where a chunk lies: object key of the pack, byte offset and stored length in it, plaintext
+    length, codec."""
 
     pack: str
     offset: int
@@ -103,11 +108,13 @@ class ChunkLocation:
 
 
 class ChunkIndex(Protocol):
-    """chunk → location. pachd implements it on the database, a worker on the wire. Methods block and take batches."""
+    """chunk → location. pachd implements it on the database, a worker on the wire. Methods block
+    and take batches."""
 
     def find(self, hashes: list[bytes]) -> dict[bytes, ChunkLocation]:
         """Locations of those hashes that are stored and safe to refer to; the others are absent."""
 
     def add_pack(self, key: str, size: int, entries: list[tuple[bytes, ChunkLocation]]) -> None:
-        """Record a pack that is durable in the object store. Idempotent. A chunk that another pack holds already
+        """Record a pack that is durable in the object store. Idempotent. A chunk that another pack
+        holds already
         keeps its old location."""
