@@ -1,0 +1,1 @@
+"""Where workers run: one interface, one module per kind of place."""
