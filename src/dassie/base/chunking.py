@@ -1,7 +1,8 @@
-"""Where a file's bytes are cut into chunks. Pure. Called by storage's writer and by the client's upload.
+"""Where a file's bytes are cut into chunks. Pure. For storage's writer and the client's upload.
 
-Both sides of the wire must cut alike, or identical content would be stored twice; so the parameters and the rule
-live here and nowhere else. Changing either changes the chunk names of all content written from then on.
+Both sides of the wire must cut alike, or identical content would be stored twice; so the parameters
+and the rule live here and nowhere else. Changing either changes the chunk names of all content
+written from then on.
 """
 
 from __future__ import annotations
@@ -29,12 +30,13 @@ class Cutter:
     def cut(self, window: bytes | bytearray | memoryview, *, final: bool) -> list[int]:
         """Lengths of the chunks that start the window and whose end is certain.
 
-        What is left over goes to the front of the next window. `final` says that the stream ends with the window;
-        then the lengths cover all of it. A window of at least `MAX_CHUNK_BYTES` always yields a chunk.
+        What is left over goes to the front of the next window. `final` says that the stream ends
+        with the window; then the lengths cover all of it. A window of at least `MAX_CHUNK_BYTES`
+        always yields a chunk.
         """
         lengths = [chunk.length for chunk in self._cdc.cut_buf(window)]
-        # A cut found before the window's end depends on nothing behind it; one at the end may only mean that the
-        # window was too short, unless the chunk has the greatest length allowed.
+        # A cut found before the window's end depends on nothing behind it; one at the end may only
+        # mean that the window was too short, unless the chunk has the greatest length allowed.
         if lengths and not final and lengths[-1] < MAX_CHUNK_BYTES:
             lengths.pop()
         return lengths
