@@ -1,0 +1,16 @@
+"""What a key may look like: one rule for all drivers. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from dassie.errors import InvalidArgument
+
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+MAX_KEY = 512
+
+
+def check_key(key: str) -> None:
+    """Raise `InvalidArgument` unless `key` is one that every store can hold."""
+    if len(key) > MAX_KEY or _KEY.fullmatch(key) is None:
+        raise InvalidArgument(f"{key!r} is not a key of the object store")
