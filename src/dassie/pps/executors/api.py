@@ -1,7 +1,7 @@
 """The executor contract: keep N long-lived workers of a pipeline alive, and nothing else.
 
-The scheduler says what it wants (`ensure`, `stop`), reads what is (`status`), and never learns how a
-worker is started. Work itself does not pass here: workers lease datums from pachd over
+The scheduler says what it wants (`ensure`, `stop`), reads what is (`status`), and never learns how
+a worker is started. Work itself does not pass here: workers lease datums from pachd over
 `dassie.worker.v1`. Every method may be called from any thread, returns at once (except `close`) and
 is idempotent; what it asked for happens in the background.
 """

@@ -1,1 +1,1 @@
-"""What user code is shut into: namespaces by bubblewrap, or a plain process where that is allowed."""
+"""What user code is shut into: namespaces, or a plain process where that is allowed."""
