@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from dassie.base.documents import Json, parse_documents
 from dassie.pfs.model import DEFAULT_PROJECT, META, SPEC, USER, BranchKey, RepoKey
 from dassie.pps import spec_checks
 from dassie.pps.spec_fields import CLUSTER_DEFAULTS, PROJECT_DEFAULTS, REQUEST_ONLY, ROOT
-from dassie.pps.spec_json import Json, check, merge, parse_documents, parse_object, seconds
+from dassie.pps.spec_json import check, merge, parse_object, seconds
 
 __all__ = [
     "Cross",

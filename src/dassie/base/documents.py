@@ -1,0 +1,170 @@
+"""Text → documents: JSON or YAML, one or several, as people write pipeline specs. Pure.
+
+Read by the server for every spec it is given and by the command line to split a file into specs.
+YAML is read as its newer readers do: no dates, no yes/no/on/off, no repeated keys. What the
+documents mean is not looked at here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import yaml
+
+from dassie.errors import InvalidArgument
+
+Json = dict[str, Any]
+
+MAX_BYTES: Final = 4 << 20
+MAX_VALUES: Final = 200_000
+"""Values in one text. YAML aliases make a small text expand without bound; a spec needs few."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as specs are written: no dates, no yes/no/on/off, no repeated keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise InvalidArgument(f'field "{key.value}" is given twice (line {line})')
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_IMPLICIT: Final = {
+    "tag:yaml.org,2002:bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF"),
+    "tag:yaml.org,2002:null": (re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
+    "tag:yaml.org,2002:int": (
+        re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
+        "-+0123456789",
+    ),
+    "tag:yaml.org,2002:float": (
+        re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\Z"),
+        "-+0123456789.",
+    ),
+    "tag:yaml.org,2002:merge": (re.compile(r"<<\Z"), "<"),
+}
+_Loader.yaml_implicit_resolvers = {}
+for _tag, (_pattern, _first) in _IMPLICIT.items():
+    _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
+
+
+def _yaml_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _yaml_int)
+
+
+def parse_documents(text: str) -> list[Json]:
+    """All specs in `text`, in order: one JSON or YAML object, an array of them, or several of
+    either one after the other. Fields are not checked yet."""
+    if len(text) > MAX_BYTES:
+        raise InvalidArgument(
+            f"pipeline spec is {len(text)} bytes; at most {MAX_BYTES} are allowed"
+        )
+    try:
+        documents = _parse(text)
+        _count(documents)
+    except RecursionError:
+        raise InvalidArgument("pipeline spec is nested too deeply") from None
+    specs: list[Json] = []
+    for document in documents:
+        for item in document if isinstance(document, list) else [document]:
+            if not isinstance(item, dict):
+                raise InvalidArgument(f"pipeline spec must be an object, not {kind_of(item)}")
+            specs.append(item)
+    if not specs:
+        raise InvalidArgument("no pipeline spec: the text is empty")
+    return specs
+
+
+def _parse(text: str) -> list[Any]:
+    stripped = text.lstrip("\ufeff \t\r\n")
+    if not stripped.startswith(("{", "[")):
+        return _parse_yaml(text)
+    try:
+        return list(_parse_json(stripped))
+    except json.JSONDecodeError as error:
+        try:
+            return _parse_yaml(text)
+        except InvalidArgument:
+            raise InvalidArgument(
+                f"malformed pipeline spec: {error.msg} (line {error.lineno} column {error.colno})"
+            ) from None
+
+
+def _parse_json(text: str) -> Iterator[Any]:
+    decoder = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    start = 0
+    while match := re.compile(r"(?:\s|---(?=\s|\Z))*").match(text, start):
+        start = match.end()
+        if start == len(text):
+            return
+        value, start = decoder.raw_decode(text, start)
+        yield value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Json:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidArgument(f'field "{twice}" is given twice')
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise InvalidArgument(f"{name} is not JSON")
+
+
+def _parse_yaml(text: str) -> list[Any]:
+    try:
+        loaded = list(yaml.load_all(text, _Loader))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" (line {mark.line + 1} column {mark.column + 1})" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise InvalidArgument(f"malformed pipeline spec: {problem}{place}") from None
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument(f"malformed pipeline spec: {error}") from None
+    return [document for document in loaded if document is not None]
+
+
+def _count(document: Any) -> None:
+    left, stack = MAX_VALUES, [document]
+    while stack:
+        left -= 1
+        if left < 0:
+            raise InvalidArgument(f"pipeline spec has more than {MAX_VALUES} values")
+        value = stack.pop()
+        if isinstance(value, dict):
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def kind_of(value: Any) -> str:
+    """How an error text calls a value."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"the number {value}"
+        case str():
+            return f"the string {json.dumps(value[:40])}"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return f"a {type(value).__name__}"
