@@ -87,7 +87,7 @@ def count(input_: Input, lister: Lister) -> int:
     if isinstance(input_, Cross):
         total = 1
         for child in input_.inputs:
-            total *= count(child, lister)
+            total *= count(child, lister) if total else 0
         return total
     return sum(1 for _ in datums(input_, lister))
 

@@ -145,7 +145,9 @@ def render() -> str:
     ]
     parts += _section("Pipeline", PIPELINE_INITIAL, _plain(PIPELINE_MOVES))
     parts += _section("Job", JOB_INITIAL, _plain(JOB_MOVES))
-    datum = {state: after for state, after in DATUM_MOVES.items() if state != _D.SKIPPED}
+    datum: dict[DatumState, frozenset[DatumState]] = {
+        state: after for state, after in DATUM_MOVES.items() if state != _D.SKIPPED
+    }
     parts += _section("Datum", DATUM_INITIAL, _plain(datum))
     return "\n".join(parts) + "\n"
 
