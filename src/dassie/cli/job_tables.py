@@ -9,7 +9,10 @@ from typing import Any
 from dassie.cli import humanize, states
 from dassie.cli.output import Columns, Output, plain
 
-_HEADERS = "PROJECT PIPELINE ID STARTED DURATION RESTART PROGRESS DL UL STATE".split()
+_HEADERS = (
+    *("PROJECT", "PIPELINE", "ID", "STARTED", "DURATION"),
+    *("RESTART", "PROGRESS", "DL", "UL", "STATE"),
+)
 
 
 def jobs(out: Output) -> Columns:

@@ -121,7 +121,7 @@ def columns(out: Output) -> Columns:
             info.details.description or "-",
         ]
 
-    headers = "PROJECT NAME VERSION INPUT CREATED".split()
+    headers = ["PROJECT", "NAME", "VERSION", "INPUT", "CREATED"]
     return Columns((*headers, "STATE / LAST JOB", "ALERTS", "DESCRIPTION"), cells)
 
 

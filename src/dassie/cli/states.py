@@ -40,19 +40,19 @@ def painted(name: str, out: Output) -> str:
 def job(state: int, out: Output) -> str:
     from dassie._proto.pps import pps_pb2
 
-    return painted(pps_pb2.JobState.Name(state), out)  # type: ignore[arg-type]
+    return painted(pps_pb2.JobState.Name(state), out)
 
 
 def job_word(state: int) -> str:
     from dassie._proto.pps import pps_pb2
 
-    return short(pps_pb2.JobState.Name(state))  # type: ignore[arg-type]
+    return short(pps_pb2.JobState.Name(state))
 
 
 def datum(state: int, out: Output) -> str:
     from dassie._proto.pps import pps_pb2
 
-    return painted(pps_pb2.DatumState.Name(state), out)  # type: ignore[arg-type]
+    return painted(pps_pb2.DatumState.Name(state), out)
 
 
 def pipeline(info: Any, out: Output) -> str:
@@ -89,7 +89,7 @@ def pipeline_states(session: Session) -> set[int]:
     return _wanted(session, pps_pb2.PipelineState)
 
 
-def datum_states(session: Session) -> set[int]:
+def datum_states(session: Session) -> set[Any]:
     """The datum states that `--state` names."""
     from dassie._proto.pps import pps_pb2
 
