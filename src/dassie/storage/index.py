@@ -1,0 +1,142 @@
+"""The chunk index on the metadata database: which pack holds which chunk.
+
+Thousands of rows go in or out in one statement: the columns travel as packed buffers (SQLite) or
+arrays (PostgreSQL) and are taken apart inside the database. Row by row the driver would give up the
+GIL tens of thousands of times, and every time wait to get it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from dassie.errors import Aborted
+from dassie.meta.database import Database
+from dassie.meta.transaction import Tx
+from dassie.storage.tables import micros, packs
+from dassie.storage.types import ChunkLocation
+
+Entry = tuple[bytes, ChunkLocation]
+
+_FIND_BATCH = 4096
+_NUMBER = "%012d"
+"""Numbers travel to SQLite as decimal text of this width; SQL cannot unpack binary ones."""
+
+_NUMBERED = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)"
+_FOUND = 'c.hash, p.key, c."offset", c.stored, c.length, c.codec, p.condemned_at, p.id'
+_ON_CONFLICT = """ON CONFLICT (hash) DO UPDATE
+SET pack = excluded.pack, "offset" = excluded."offset", stored = excluded.stored,
+    length = excluded.length, codec = excluded.codec
+WHERE (SELECT condemned_at FROM packs WHERE id = chunks.pack) IS NOT NULL"""
+
+_SQLITE_FIND = (
+    f"{_NUMBERED} SELECT {_FOUND} FROM n"  # noqa: S608 - constants only
+    " CROSS JOIN chunks c ON c.hash = substr(:hashes, n.i * 32 + 1, 32)"
+    " JOIN packs p ON p.id = c.pack"
+)
+_SQLITE_ADD = (
+    f'{_NUMBERED} INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
+    " SELECT substr(:hashes, i * 32 + 1, 32), :pack,"
+    " CAST(substr(:offsets, i * 12 + 1, 12) AS INTEGER),"
+    " CAST(substr(:stored, i * 12 + 1, 12) AS INTEGER),"
+    " CAST(substr(:lengths, i * 12 + 1, 12) AS INTEGER),"
+    " CAST(substr(:codecs, i * 12 + 1, 12) AS INTEGER)"
+    f" FROM n WHERE true {_ON_CONFLICT}"
+)
+_POSTGRES_FIND = (
+    f"SELECT {_FOUND} FROM unnest(%(hashes)s::bytea[]) AS n(h)"  # noqa: S608 - constants only
+    " JOIN chunks c ON c.hash = n.h JOIN packs p ON p.id = c.pack"
+)
+_POSTGRES_ADD = (
+    'INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
+    " SELECT DISTINCT ON (h) h, %(pack)s, o, s, l, c FROM unnest(%(hashes)s::bytea[],"
+    " %(offsets)s::bigint[], %(stored)s::bigint[], %(lengths)s::bigint[], %(codecs)s::smallint[])"
+    f" AS n(h, o, s, l, c) ORDER BY h {_ON_CONFLICT}"
+)
+
+
+class DatabaseIndex:
+    """`ChunkIndex` on the tables `packs` and `chunks`. Thread-safe."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def find(self, hashes: list[bytes]) -> dict[bytes, ChunkLocation]:
+        """Locations of those that are stored. What it returns is safe to refer to from a session.
+
+        A pack that the collector has condemned and that is asked for here is wanted again: it is
+        reprieved before its chunks are named.
+        """
+        found: dict[bytes, ChunkLocation] = {}
+        for start in range(0, len(hashes), _FIND_BATCH):
+            batch = hashes[start : start + _FIND_BATCH]
+            rows = self._rows(batch)
+            condemned = sorted({row[7] for row in rows if row[6] is not None})
+            if condemned:
+                self._reprieve(condemned)
+                rows = [row for row in self._rows(batch) if row[6] is None]
+            for name, key, offset, stored, length, codec, _, _ in rows:
+                found[bytes(name)] = ChunkLocation(key, offset, stored, length, codec)
+        return found
+
+    def _rows(self, hashes: list[bytes]) -> Sequence[Any]:
+        with self._db.read() as tx:
+            if self._db.is_sqlite:
+                params = {"count": len(hashes), "hashes": b"".join(hashes)}
+                return tx.conn.exec_driver_sql(_SQLITE_FIND, params).fetchall()
+            return tx.conn.exec_driver_sql(_POSTGRES_FIND, {"hashes": hashes}).fetchall()
+
+    def _reprieve(self, ids: list[int]) -> None:
+        wanted = sa.update(packs).where(packs.c.id.in_(ids), packs.c.deleted_at.is_(None))
+        with self._db.write(shared=True) as tx:
+            tx.execute(wanted.values(condemned_at=None))
+
+    def add_pack(self, key: str, size: int, entries: list[Entry]) -> None:
+        """Record a pack that is durable. Idempotent; what another pack holds keeps its place."""
+        with self._db.write(shared=True) as tx:
+            add_pack(tx, key, size, entries, sqlite=self._db.is_sqlite)
+
+
+def add_pack(tx: Tx, key: str, size: int, entries: Sequence[Entry], *, sqlite: bool) -> None:
+    """The same, inside a transaction: also for the collector's repacking and for recovery."""
+    row = tx.execute(sa.select(packs.c.id, packs.c.deleted_at).where(packs.c.key == key)).first()
+    if row is not None and row.deleted_at is not None:
+        raise Aborted(f"pack {key!r} was collected before its upload finished: upload again")
+    values = {"size": size, "chunks": len(entries), "condemned_at": None}
+    if row is not None:
+        pack = row.id
+        tx.execute(sa.update(packs).where(packs.c.id == pack).values(values))
+    else:
+        new = sa.insert(packs).values(key=key, created_at=micros(tx.now), **values)
+        pack = tx.execute(new.returning(packs.c.id)).scalar_one()
+    if not entries:
+        return
+    if sqlite:
+        tx.conn.exec_driver_sql(_SQLITE_ADD, {"pack": pack, **_packed(entries)})
+    else:
+        tx.conn.exec_driver_sql(_POSTGRES_ADD, {"pack": pack, **_columns(entries)})
+
+
+def _columns(entries: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "hashes": [name for name, _ in entries],
+        "offsets": [at.offset for _, at in entries],
+        "stored": [at.stored for _, at in entries],
+        "lengths": [at.length for _, at in entries],
+        "codecs": [at.codec for _, at in entries],
+    }
+
+
+def _packed(entries: Sequence[Entry]) -> dict[str, Any]:
+    columns = _columns(entries)
+    layout = _NUMBER * len(entries)
+    return {
+        "count": len(entries),
+        "hashes": b"".join(columns["hashes"]),
+        **{
+            name: layout % tuple(columns[name])
+            for name in ("offsets", "stored", "lengths", "codecs")
+        },
+    }

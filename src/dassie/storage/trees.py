@@ -1,0 +1,219 @@
+"""Reading trees: look up, list, walk, glob. Lazy: what is not consumed is not read.
+
+Order is that of full paths as bytes, where a directory's path ends with `/`: `/a/`, `/a/b/`,
+`/a/b/f`, `/a/g`. `after` resumes behind a path that was returned before (or that lies between).
+`diff` is in its own module.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+
+from dassie.base.glob import Component, Glob
+from dassie.storage.diff import diff_trees
+from dassie.storage.nodes import NodeReader
+from dassie.storage.scan import as_value, find_leaf, leaves
+from dassie.storage.types import Content, Dir, Entry
+
+Pair = tuple[Entry | None, Entry | None]
+
+
+class Trees:
+    """Reads of any tree by its root. Thread-safe; iterators belong to their consumer."""
+
+    def __init__(self, nodes: NodeReader) -> None:
+        self._nodes = nodes
+
+    def lookup(self, root: Dir, path: str) -> Entry | None:
+        """The file or directory at a canonical path; the root always is there."""
+        path = path.removesuffix("/")
+        if not path:
+            return Entry("/", root)
+        at = root
+        elements = path[1:].split("/")
+        for element in elements[:-1]:
+            below = self._child(at, element + "/")
+            if not isinstance(below, Dir):
+                return None
+            at = below
+        name = elements[-1]
+        found = self._child(at, name)
+        if found is not None:
+            return Entry(path, found)
+        found = self._child(at, name + "/")
+        return Entry(path + "/", found) if found is not None else None
+
+    def list(
+        self, root: Dir, path: str, *, after: str = "", reverse: bool = False
+    ) -> Iterator[Entry]:
+        """Entries of the directory at `path`; of a file, the file; of nothing, nothing."""
+        top = self.lookup(root, path)
+        if top is None:
+            return
+        if isinstance(top.node, Dir):
+            for entry in self._entries(top, after, reverse=reverse):
+                if _is_past(entry.path, after, reverse=reverse):
+                    yield entry
+        elif _is_past(top.path, after, reverse=reverse):
+            yield top
+
+    def walk(
+        self,
+        root: Dir,
+        path: str,
+        *,
+        after: str = "",
+        reverse: bool = False,
+        dirs: bool = True,
+    ) -> Iterator[Entry]:
+        """Everything at and below `path`, the directory itself first (in reverse: last)."""
+        top = self.lookup(root, path)
+        if top is not None and not (isinstance(top.node, Dir) and top.node.ref is None):
+            yield from self._walk(top, after, reverse=reverse, dirs=dirs)
+
+    def glob(
+        self, root: Dir, pattern: Glob, *, after: str = "", reverse: bool = False
+    ) -> Iterator[Entry]:
+        """Files and directories that match. Looks only where a match can be."""
+        if not pattern.components:
+            if root.ref is not None and _is_past("/", after, reverse=reverse):
+                yield Entry("/", root)
+            return
+        for entry in self._glob(Entry("/", root), pattern, 0, after, reverse=reverse):
+            if _is_past(entry.path, after, reverse=reverse):
+                yield entry
+
+    def diff(self, old: Dir, new: Dir, path: str = "/", *, shallow: bool = False) -> Iterator[Pair]:
+        """What differs at and below `path`, as (old, new) in path order; directories included.
+
+        `shallow` looks one level down only. Equal parts are not read.
+        """
+        return diff_trees(
+            self._nodes, self.lookup(old, path), self.lookup(new, path), shallow=shallow
+        )
+
+    def _child(self, directory: Dir, key: str) -> Content | Dir | None:
+        if directory.ref is None:
+            return None
+        found = find_leaf(self._nodes, self._nodes.get(directory.ref), key)
+        return as_value(*found) if found is not None else None
+
+    def _walk(self, top: Entry, after: str, *, reverse: bool, dirs: bool) -> Iterator[Entry]:
+        if isinstance(top.node, Content):
+            if _is_past(top.path, after, reverse=reverse):
+                yield top
+            return
+        emit = dirs and _is_past(top.path, after, reverse=reverse)
+        if emit and not reverse:
+            yield top
+        if not (reverse and after and after <= top.path):
+            for entry in self._entries(top, after, reverse=reverse, deep=True):
+                if isinstance(entry.node, Dir):
+                    yield from self._walk(entry, after, reverse=reverse, dirs=dirs)
+                elif _is_past(entry.path, after, reverse=reverse):
+                    yield entry
+        if emit and reverse:
+            yield top
+
+    def _entries(
+        self,
+        top: Entry,
+        after: str,
+        prefix: str = "",
+        *,
+        reverse: bool = False,
+        deep: bool = False,
+    ) -> Iterator[Entry]:
+        """Entries of one directory that may lie past `after` or above something that does.
+
+        `prefix` leaves only those whose name starts with it. `deep` says that the consumer goes
+        into the subdirectories, so they are fetched together.
+        """
+        directory, path = top.node, top.path
+        bound = _bound(path, after, reverse=reverse)
+        if not isinstance(directory, Dir) or directory.ref is None or bound is None:
+            return
+        low_key, high_key = prefix, _behind(prefix)
+        start = max(bound, prefix)
+        if reverse:
+            start = min(bound, high_key) if bound and high_key else bound or high_key
+        for leaf in leaves(self._nodes, self._nodes.get(directory.ref), start, reverse=reverse):
+            keys = leaf.keys
+            low = bisect_left(keys, low_key if reverse else start)
+            upper = start if reverse and bound and start == bound else high_key
+            high = len(keys)
+            if upper:
+                high = bisect_right(keys, upper) if upper is bound else bisect_left(keys, upper)
+            if deep and leaf.files is not None:
+                self._nodes.prefetch(leaf.child(i) for i in range(low, high) if keys[i][-1] == "/")
+            for i in range(high - 1, low - 1, -1) if reverse else range(low, high):
+                yield Entry(path + keys[i], as_value(leaf, i))
+            if prefix and (low > 0 if reverse else high < len(keys)):
+                return
+
+    def _glob(
+        self, top: Entry, pattern: Glob, depth: int, after: str, *, reverse: bool
+    ) -> Iterator[Entry]:
+        """Matches below the directory `top`, to which `depth` components have led."""
+        component = pattern.components[depth]
+        if not isinstance(top.node, Dir):
+            return
+        if component.regex is None:
+            yield from self._glob_rest(top, pattern, component, after, reverse=reverse)
+            return
+        is_last = depth == len(pattern.components) - 1
+        for entry in self._matching(top, component, after, reverse=reverse):
+            if is_last:
+                yield entry
+            elif isinstance(entry.node, Dir):
+                yield from self._glob(entry, pattern, depth + 1, after, reverse=reverse)
+
+    def _matching(
+        self, top: Entry, component: Component, after: str, *, reverse: bool
+    ) -> Iterator[Entry]:
+        if not isinstance(top.node, Dir) or component.regex is None:
+            return
+        if component.literal is not None:
+            for key in (component.literal, component.literal + "/"):
+                found = self._child(top.node, key)
+                if found is not None:
+                    yield Entry(top.path + key, found)
+            return
+        start = len(top.path)
+        for entry in self._entries(top, after, component.prefix, reverse=reverse):
+            if component.regex.fullmatch(entry.path[start:].removesuffix("/")):
+                yield entry
+
+    def _glob_rest(
+        self, top: Entry, pattern: Glob, component: Component, after: str, *, reverse: bool
+    ) -> Iterator[Entry]:
+        """The pattern's rest may span directories: try everything below."""
+        for entry in self._entries(top, after, component.prefix, reverse=reverse):
+            for below in self._walk(entry, after, reverse=reverse, dirs=True):
+                if pattern.match(below.path):
+                    yield below
+
+
+def _is_past(path: str, after: str, *, reverse: bool) -> bool:
+    return not after or (path < after if reverse else path > after)
+
+
+def _bound(path: str, after: str, *, reverse: bool) -> str | None:
+    """First key of directory `path` worth looking at to resume at `after`; `None`: none is."""
+    if not after:
+        return ""
+    if after.startswith(path):
+        head, slash, _ = after[len(path) :].partition("/")
+        if head:
+            return head + slash
+        return None if reverse else ""
+    if reverse:
+        return "" if path < after else None
+    return "" if path > after else None
+
+
+def _behind(prefix: str) -> str:
+    """The least text behind all that start with `prefix`; empty when there is none."""
+    stem = prefix.rstrip("\U0010ffff")
+    return stem[:-1] + chr(ord(stem[-1]) + 1) if stem else ""

@@ -1,0 +1,307 @@
+"""Storing contents and trees. `Storage.session()` makes an `Upload`; doors and workers use it.
+
+An upload gathers chunks, asks the index which are new, packs those and stores the packs in the
+background. What it returns (`Content`, `Dir`) may be put into a tree at once, but must not be made
+reachable before `flush` and, inside that transaction, `publish`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
+from dassie.base.hashing import digest, hasher
+from dassie.blob.api import Buffer
+from dassie.errors import InvalidArgument
+from dassie.storage import chunklist, edit
+from dassie.storage.chunks import ChunkReader
+from dassie.storage.contents import chunks_of, read_content
+from dassie.storage.errors import UnknownChunk
+from dassie.storage.node import Node
+from dassie.storage.nodes import NodeCache, NodeReader
+from dassie.storage.packer import Packer, PackPool
+from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, Content, Dir, Edit
+
+if TYPE_CHECKING:
+    from dassie.meta.transaction import Tx
+
+_WINDOW = 2 * MAX_CHUNK_BYTES
+_KNOWN_LIMIT = 1 << 16
+
+
+class Upload:
+    """One stream of writes. Not thread-safe. Memory is bounded, whatever it stores."""
+
+    def __init__(
+        self,
+        pool: PackPool,
+        index: ChunkIndex,
+        reader: ChunkReader,
+        cache: NodeCache,
+        session: int,
+    ) -> None:
+        self._index = index
+        self._reader = reader
+        self._cache = cache
+        self._limits = pool.limits
+        self._pool = pool
+        self._packer = Packer(pool)
+        self._unprobed: dict[bytes, Buffer] = {}
+        self._unprobed_bytes = 0
+        self._unchecked: dict[bytes, int] = {}
+        self._known: dict[bytes, int] = {}
+        self._session = session
+        self.new_bytes = 0
+        """Plaintext bytes of chunks that were not stored before."""
+
+    # -- contents
+
+    def put(self, data: Buffer) -> Content:
+        """Store a whole file that is in memory."""
+        size = len(data)
+        if size > MIN_CHUNK_BYTES:
+            writer = FileWriter(self)
+            writer.write(data)
+            return writer.close()
+        if not size:
+            return EMPTY
+        name = digest(data)
+        self.take(name, data if type(data) is bytes else bytes(data))
+        return Content(name, size)
+
+    def writer(self) -> FileWriter:
+        """Store a file piece by piece."""
+        return FileWriter(self)
+
+    def append(self, base: Content, parts: Iterable[Buffer]) -> Content:
+        """The content `base` + `parts`. Reads all of `base`: a hash covers the whole."""
+        if base.size <= MIN_CHUNK_BYTES:
+            writer = FileWriter(self)
+            for piece in read_content(self.read_chunks, base, 0, None):
+                writer.write(piece)
+        else:
+            # Cuts before the last chunk depend on nothing behind them: they stay.
+            chunks = list(chunks_of(self.read_chunks, base))
+            start = chunks[-1][0]
+            writer = FileWriter(self, [(name, length) for _, name, length in chunks[:-1]])
+            for piece in read_content(self.read_chunks, base, 0, start):
+                writer.pass_over(piece)
+            for piece in read_content(self.read_chunks, base, start, None):
+                writer.write(piece)
+        for part in parts:
+            writer.write(part)
+        return writer.close()
+
+    # -- chunks cut elsewhere
+
+    def missing(self, hashes: list[bytes]) -> list[bool]:
+        """Which of these chunks would have to be sent."""
+        found = self._index.find([name for name in hashes if self._pending(name) is None])
+        if len(self._known) + len(found) > _KNOWN_LIMIT:
+            self._known.clear()
+        self._known.update((name, place.length) for name, place in found.items())
+        return [name not in found and self._pending(name) is None for name in hashes]
+
+    def add_chunk(self, hash: bytes, data: Buffer, *, verify: bool = True) -> None:  # noqa: A002
+        """Take a chunk that the other side cut."""
+        if not 0 < len(data) <= MAX_CHUNK_BYTES:
+            raise InvalidArgument(f"a chunk has 1 to {MAX_CHUNK_BYTES} bytes, not {len(data)}")
+        if verify and digest(data) != hash:
+            raise InvalidArgument(f"chunk {hash.hex()}: its bytes do not match its hash")
+        self.take(hash, data if type(data) is bytes else bytes(data))
+
+    def assemble(self, hash: bytes, chunks: list[tuple[bytes, int]]) -> Content:  # noqa: A002
+        """A content from chunks that were added, or that `missing` said are stored.
+
+        Raises `UnknownChunk`, here or at the latest in `flush`, for one that is neither. The hash
+        of a content of several chunks is the sender's word; every full read checks it.
+        """
+        for name, length in chunks:
+            self._expect(name, length)
+        if len(chunks) > 1:
+            return Content(hash, sum(n for _, n in chunks), chunklist.store(chunks, self.take))
+        name, size = chunks[0] if chunks else (EMPTY.hash, 0)
+        if name != hash:
+            raise InvalidArgument(f"content {hash.hex()}: its only chunk is {name.hex()}")
+        return Content(hash, size)
+
+    # -- trees
+
+    def edit(self, root: Dir, edits: Iterable[Edit]) -> Dir:
+        """The tree `root` after `edits`, in their order; see `storage.edit` for what that means.
+
+        An endless stream of edits is applied in batches; only then is a contradiction that a later
+        batch would resolve an error.
+        """
+        stream = iter(edits)
+        nodes = _NodeStore(self, self._cache)
+        while batch := list(islice(stream, self._limits.edit_batch)):
+            root = edit.apply(nodes, root, batch)
+        return root if root.ref is not None else EMPTY_DIR
+
+    # -- making it durable and reachable
+
+    def flush(self) -> None:
+        """Everything so far is durable and indexed when this returns."""
+        self._probe()
+        self._check_expected()
+        self._packer.flush()
+
+    def publish(self, tx: Tx) -> None:
+        """In the transaction that makes the result reachable; raises `Aborted` when it is too late.
+
+        Everything must have been flushed.
+        """
+        if self._unprobed or self._unchecked or not self._packer.is_flushed:
+            raise AssertionError("an upload is published before it was flushed")
+        # Not at the top: workers upload too, and have no database.
+        from dassie.storage.sessions import check
+
+        check(tx, self._session)
+
+    def close(self) -> None:
+        """Give up memory; what was not flushed is lost."""
+        self._pool.hold(-self._unprobed_bytes)
+        self._unprobed, self._unprobed_bytes = {}, 0
+        self._packer.close()
+
+    # -- used by the writer of files and of nodes
+
+    def take(self, name: bytes, data: Buffer) -> None:
+        """Keep a chunk whose name is right and whose bytes will not change."""
+        if name in self._unprobed:
+            return
+        size = len(data)
+        self._unprobed[name] = data
+        self._unprobed_bytes += size
+        self._pool.hold(size)
+        limits = self._limits
+        if len(self._unprobed) >= limits.probe_chunks or self._unprobed_bytes >= limits.probe_bytes:
+            self._probe()
+
+    def read_chunks(self, names: list[bytes]) -> list[bytes]:
+        """Chunks by name, also those of this upload that are not stored yet."""
+        here = {name: data for name in names if (data := self._pending(name)) is not None}
+        if not here:
+            return self._reader.read(names)
+        rest = [name for name in dict.fromkeys(names) if name not in here]
+        stored = dict(zip(rest, self._reader.read(rest), strict=True)) if rest else {}
+        return [stored[name] if name in stored else bytes(here[name]) for name in names]
+
+    def _pending(self, name: bytes) -> Buffer | None:
+        data = self._unprobed.get(name)
+        return data if data is not None else self._packer.get(name)
+
+    def _probe(self) -> None:
+        """Ask the index about the gathered chunks; pass the new ones on to be packed."""
+        gathered = self._unprobed
+        if not gathered:
+            return
+        new = [name for name in gathered if self._packer.get(name) is None]
+        stored = self._index.find(new)
+        self._pool.hold(-self._unprobed_bytes)
+        self._unprobed, self._unprobed_bytes = {}, 0
+        for name in new:
+            if name not in stored:
+                data = gathered[name]
+                self.new_bytes += len(data)
+                self._packer.add(name, data)
+
+    def _expect(self, name: bytes, length: int) -> None:
+        data = self._pending(name)
+        have = len(data) if data is not None else self._known.get(name)
+        if have is None:
+            self._unchecked[name] = length
+            if len(self._unchecked) >= self._limits.probe_chunks:
+                self._check_expected()
+        elif have != length:
+            raise InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
+
+    def _check_expected(self) -> None:
+        unchecked, self._unchecked = self._unchecked, {}
+        stored = self._index.find(list(unchecked))
+        for name, length in unchecked.items():
+            place = stored.get(name)
+            data = self._pending(name) if place is None else None
+            if place is None and data is None:
+                raise UnknownChunk(name)
+            have = place.length if place is not None else len(data or b"")
+            if have != length:
+                raise InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
+
+
+class FileWriter:
+    """A file written piece by piece. `close` returns its content."""
+
+    def __init__(self, upload: Upload, chunks: list[tuple[bytes, int]] | None = None) -> None:
+        self._upload = upload
+        self._chunks = chunks or []
+        self._size = sum(length for _, length in self._chunks)
+        self._parts: list[bytes] = []
+        self._waiting = 0
+        self._cutter: Cutter | None = None
+        self._whole = hasher() if self._chunks else None
+
+    def write(self, data: Buffer) -> None:
+        """The buffer may be reused after return."""
+        view = memoryview(data)
+        for start in range(0, len(view), _WINDOW):
+            piece = view[start : start + _WINDOW]
+            whole_object = type(data) is bytes and len(piece) == len(data)
+            self._parts.append(data if whole_object else bytes(piece))  # type: ignore[arg-type]
+            self._waiting += len(piece)
+            if self._waiting >= _WINDOW:
+                self._cut(final=False)
+
+    def pass_over(self, data: Buffer) -> None:
+        """Bytes of the chunks the writer was made with: they count for the hash only."""
+        if self._whole is not None:
+            self._whole.update(data)
+
+    def close(self) -> Content:
+        if not self._chunks and self._waiting <= MIN_CHUNK_BYTES:
+            return self._upload.put(b"".join(self._parts))
+        if self._waiting:
+            self._cut(final=True)
+        if len(self._chunks) == 1:
+            return Content(self._chunks[0][0], self._size)
+        if self._whole is None:
+            raise AssertionError("a file of several chunks was not hashed")
+        ref = chunklist.store(self._chunks, self._upload.take)
+        return Content(self._whole.digest(), self._size, ref)
+
+    def _cut(self, *, final: bool) -> None:
+        window = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        if self._cutter is None:
+            self._cutter = Cutter()
+        lengths = self._cutter.cut(window, final=final)
+        view = memoryview(window)
+        at = 0
+        if self._whole is None and not (final and not self._chunks and len(lengths) == 1):
+            self._whole = hasher()
+        cut = sum(lengths)
+        if self._whole is not None:
+            self._whole.update(view[:cut])
+        for length in lengths:
+            chunk = view[at : at + length]
+            name = digest(chunk)
+            self._upload.take(name, chunk)
+            self._chunks.append((name, length))
+            at += length
+        self._size += cut
+        self._parts = [bytes(view[cut:])] if cut < len(view) else []
+        self._waiting = len(view) - cut
+
+
+class _NodeStore(NodeReader):
+    """Nodes for editing: reads through the upload, and stores new ones in it."""
+
+    def __init__(self, upload: Upload, cache: NodeCache) -> None:
+        super().__init__(upload.read_chunks, cache)
+        self._upload = upload
+
+    def put(self, ref: bytes, node: Node, data: bytes) -> None:
+        self._upload.take(ref, data)
+        self._cache.add(ref, node)
