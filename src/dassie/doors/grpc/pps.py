@@ -21,7 +21,7 @@ from dassie.doors.grpc.pps_datums import DatumMethods
 from dassie.doors.grpc.pps_jobs import JobMethods, refuse_jq
 from dassie.errors import FailedPrecondition, InvalidArgument
 from dassie.meta.notify import Notifier
-from dassie.pps import defaults, summary
+from dassie.pps import defaults, summary, templates
 from dassie.pps.model import PipelineInfo, PipelineKey
 from dassie.pps.service import Pps
 from dassie.pps.spec import Orders, parse_documents
@@ -150,6 +150,14 @@ class PipelineMethods:
                     pipeline=wire.pipeline(info.key),
                     alerts=alerts,
                 )
+
+    def render_template(
+        self, request: pps_pb2.RenderTemplateRequest, _call: Call
+    ) -> pps_pb2.RenderTemplateResponse:
+        rendered = templates.render(request.template, request.args)
+        return pps_pb2.RenderTemplateResponse(
+            json=rendered, specs=map(wire.create_request, parse_documents(rendered))
+        )
 
 
 class DefaultsMethods:

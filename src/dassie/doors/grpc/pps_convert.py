@@ -28,6 +28,7 @@ from dassie.pps.model import (
     WorkerInfo,
 )
 from dassie.pps.spec import Spec
+from dassie.pps.spec_json import check
 from dassie.pps.states import DatumState
 from dassie.storage.types import Entry
 
@@ -59,6 +60,11 @@ def project_names(messages: Sequence[pfs_pb2.Project]) -> tuple[str, ...]:
 def document(message: Message) -> dict[str, Any]:
     """A message as the JSON document that says the same. What is unset is absent."""
     return json_format.MessageToDict(message)
+
+
+def create_request(document: Mapping[str, Any]) -> pps_pb2.CreatePipelineRequest:
+    """A spec document as a message; raises on fields that it does not have."""
+    return json_format.ParseDict(check(document), pps_pb2.CreatePipelineRequest())
 
 
 def moment(message: Message, field: str) -> datetime | None:
