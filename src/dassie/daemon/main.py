@@ -1,0 +1,84 @@
+"""`pachd`: read the configuration, hold the folder, serve until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.handlers
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from dassie.daemon import config as configuration
+from dassie.daemon.lock import FolderLock
+from dassie.errors import DassieError
+
+if TYPE_CHECKING:
+    from dassie.daemon.wiring import Daemon
+
+_log = logging.getLogger(__name__)
+
+EXIT_FAILURE, EXIT_USAGE = 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Entry point of the command; returns the exit status."""
+    try:
+        config = configuration.read(sys.argv[1:] if arguments is None else arguments, os.environ)
+    except DassieError as error:
+        print(f"pachd: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FolderLock(config.data) as lock:
+            _start_log(config)
+            return asyncio.run(_serve(config, lock))
+    except DassieError as error:
+        _log.error("%s", error)
+        print(f"pachd: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"pachd: cannot use the data folder {config.data}: {error}", file=sys.stderr)
+    return EXIT_FAILURE
+
+
+async def _serve(config: configuration.Config, lock: FolderLock) -> int:
+    """Everything between the lock and the exit status."""
+    from dassie.daemon.wiring import Daemon  # after --help and a held folder, which need none of it
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    daemon = await asyncio.to_thread(Daemon, config)
+    try:
+        port = await daemon.start()
+        address = f"{config.host}:{port}"
+        lock.announce(address)
+        print(f"pachd listens on {address} (data in {config.data})", flush=True)
+        _log.info("listening on %s", address)
+        await stop.wait()
+        _log.info("stopping: no new calls; up to %.0f s for running ones", config.stop_grace)
+    finally:
+        await _stop(daemon)
+    return 0
+
+
+async def _stop(daemon: Daemon) -> None:
+    await daemon.stop()
+    _log.info("stopped")
+
+
+def _start_log(config: configuration.Config) -> None:
+    handler = logging.handlers.RotatingFileHandler(
+        config.data / "pachd.log", maxBytes=16 << 20, backupCount=4, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("dassie").setLevel(config.log_level.upper())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
