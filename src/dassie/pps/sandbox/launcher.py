@@ -10,7 +10,8 @@ library exists inside. It does not handle output: user code writes into a pipe w
 the worker holds.
 """
 
-# ruff: noqa: PTH - pathlib would double the cost of looking a program up, for every datum
+# pathlib would double what it costs to look a program up, for every datum
+# ruff: noqa: PTH110, PTH112, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 

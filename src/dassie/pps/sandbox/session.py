@@ -100,6 +100,9 @@ class Sandbox:
         confined = mode == BWRAP
         self.pfs = "/pfs" if confined else str(folder / "pfs")
         self.home = bwrap.HOME if confined else str(folder / "home")
+        self.scratch = "/tmp" if confined else str(folder / "tmp")  # noqa: S108 - its own
+        self.lost = False
+        """It is of no use any more: everything in it is dead."""
         self._process = process
         self._channel = channel
         self._pending = bytearray()
@@ -110,6 +113,7 @@ class Sandbox:
     @classmethod
     def start(cls, settings: SandboxSettings, folder: Path, hostname: str) -> Sandbox:
         """A new sandbox over `folder`/pfs, `folder`/tmp and `folder`/home, made where missing."""
+        folder = folder.resolve()
         for name, mode in (("pfs", 0o755), ("tmp", 0o1777), ("home", 0o777)):
             (folder / name).mkdir(parents=True, exist_ok=True)
             (folder / name).chmod(mode)
@@ -234,6 +238,7 @@ class Sandbox:
 
     def close(self) -> None:
         """Kill everything inside and wait for the end."""
+        self.lost = True
         self._channel.close()
         try:
             # without a namespace the launcher must live to kill what it started
@@ -310,6 +315,7 @@ class Sandbox:
 
     def _last_words(self) -> str:
         """End the launcher and say what it wrote to stderr, as one line."""
+        self.lost = True
         self._process.kill()
         self._process.wait()
         text = ""
