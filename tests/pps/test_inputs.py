@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dassie.base.glob import Glob
 from dassie.base.hashing import digest
-from dassie.pps.datums import datum_id
+from dassie.pps.datums import DatumInputs, datum_id
 from dassie.pps.inputs import Lister, count, datums, delta
 from dassie.pps.spec import Input, PfsInput, input_from_json
 from dassie.pps.spec_json import check
@@ -142,9 +142,7 @@ def changes(raw: dict[str, Any], old: Files, new: Files) -> dict[str, str]:
     }
     found = delta(input_, before, after, differ(before, after))
     return {
-        by_id[change.id]: (
-            "gone" if change.inputs is None else "changed" if change.existed else "new"
-        )
+        by_id[change.id]: ("gone" if change.new is None else "changed" if change.old else "new")
         for change in found
     }
 
@@ -279,15 +277,19 @@ def test_delta_takes_the_old_datums_to_the_new(
     for change in delta(input_, before, after, differ(before, after)):
         assert change.id not in seen
         seen.add(change.id)
-        assert change.existed == (change.id in state)
-        if change.inputs is None:
+        assert content_of(change.old) == content_of(state.get(change.id))
+        if change.new is None:
             del state[change.id]
         else:
-            state[change.id] = change.inputs
+            state[change.id] = change.new
     assert content(state) == content(wanted)
     for id_ in seen & wanted.keys():
         assert state[id_] == wanted[id_]
 
 
-def content(state: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {id_: [(file.label, file.node) for file in datum] for id_, datum in state.items()}
+def content(state: Mapping[Any, DatumInputs]) -> dict[Any, Any]:
+    return {id_: content_of(datum) for id_, datum in state.items()}
+
+
+def content_of(datum: DatumInputs | None) -> list[Any] | None:
+    return None if datum is None else [(file.label, file.node) for file in datum]

@@ -38,12 +38,15 @@ Differ = Callable[[PfsInput], Iterable[tuple[Entry | None, Entry | None]]]
 
 @dataclass(frozen=True, slots=True)
 class DatumChange:
-    """One datum that is not the same any more. `inputs` is None when it is gone; `existed` is False
-    when it is new."""
+    """One datum that is not the same any more: `old` is None when it is new, `new` when it is gone.
+
+    Files of `old` that did not change stand there as they are now, so their commit may be a later
+    one.
+    """
 
     id: DatumId
-    existed: bool
-    inputs: DatumInputs | None
+    old: DatumInputs | None
+    new: DatumInputs | None
 
 
 class _Change(NamedTuple):
@@ -79,7 +82,7 @@ def delta(input_: Input, old: Lister, new: Lister, diff: Differ) -> Iterator[Dat
     content is no change.
     """
     for before, after in _delta(input_, old, new, diff).values():
-        yield DatumChange(datum_id(after or before or ()), before is not None, after)
+        yield DatumChange(datum_id(after or before or ()), before, after)
 
 
 def count(input_: Input, lister: Lister) -> int:
