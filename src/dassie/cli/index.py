@@ -50,7 +50,7 @@ delete file         | file      | Delete a file or folder
 inspect file        | file      | Show a file
 list file           | file      | List a folder
 glob file           | file      | List the files and folders that match a pattern
-diff file           | file      | Compare two commits, or two files
+diff file           | diff      | Compare two commits, or two files
 
 create pipeline     | pipeline_spec | Make pipelines from a specification
 update pipeline     | pipeline_spec | Change pipelines
@@ -135,7 +135,7 @@ misc: generate-download-url decode-download-url
 """
 
 GROUPS = (
-    ("Data", ("repo", "branch", "project", "commit", "put", "get", "file")),
+    ("Data", ("repo", "branch", "project", "commit", "put", "get", "file", "diff")),
     ("Pipelines", ("pipeline_spec", "pipeline", "draw", "job", "datum", "logs", "defaults")),
     ("Server", ("cluster",)),
     ("This client", ("contexts", "completion", "usage")),
@@ -207,12 +207,21 @@ def near_misses(words: list[str]) -> list[str]:
     """Commands that look like what was typed: spelling, or the noun before the verb."""
     from difflib import get_close_matches
 
-    normal = [singular(word) for word in words[:3]]
-    swapped = " ".join([*normal[1:2], *normal[:1]])
-    if swapped in COMMANDS:
-        return [swapped]
-    tries = [" ".join(normal[:count]) for count in range(min(3, len(normal)), 0, -1)]
-    for typed in tries:
-        if close := get_close_matches(typed, COMMANDS, n=3, cutoff=0.7):
-            return close
-    return []
+    typed = [singular(word) for word in words[:3]]
+    if " ".join([*typed[1:2], *typed[:1]]) in COMMANDS:
+        return [" ".join([*typed[1:2], *typed[:1]])]
+    corrected: list[str] = []
+    for word in typed:
+        prefix = " ".join([*corrected, ""]) if corrected else ""
+        known = {
+            path.removeprefix(prefix).split()[0]
+            for path in COMMANDS
+            if path != prefix.strip() and path.startswith(prefix)
+        }
+        close = get_close_matches(word, known, n=1, cutoff=0.6)
+        if not close:
+            break
+        corrected.append(close[0])
+        if " ".join(corrected) in COMMANDS:
+            return [" ".join(corrected)]
+    return get_close_matches(" ".join(typed[:2]), COMMANDS, n=3, cutoff=0.7)

@@ -71,7 +71,8 @@ def _add_positional(parser: argparse.ArgumentParser, positional: Positional) -> 
 
 
 def _without_switch_values(words: Sequence[str], flags: Sequence[Flag]) -> list[str]:
-    """`--raw=true` → `--raw`, `--raw=false` → nothing, as scripts written for Go's flags have."""
+    """`--raw=true` → `--raw`, `--raw=false` → nothing (`--no-raw` where there is such a flag), as
+    scripts written for Go's flags have."""
     switches = {name for flag in flags if flag.kind is Kind.SWITCH for name in flag.names}
     found: list[str] = []
     for position, word in enumerate(words):
@@ -82,7 +83,10 @@ def _without_switch_values(words: Sequence[str], flags: Sequence[Flag]) -> list[
             found.append(word)
         elif value.lower() in _TRUE:
             found.append(name)
-        elif value.lower() not in _FALSE:
+        elif value.lower() in _FALSE:
+            opposite = name.replace("--", "--no-", 1)
+            found += [opposite] if opposite in switches else []
+        else:
             raise UsageError(f'{name} takes "true" or "false", not "{value}"')
     return found
 

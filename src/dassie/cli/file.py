@@ -1,0 +1,182 @@
+"""`copy`, `delete`, `inspect`, `list` and `glob file`; `put`, `get` and `diff` have own modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dassie.cli import grammar, humanize
+from dassie.cli.grammar import FULL_TIMESTAMPS, NO_PAGER, PROJECT, Command
+from dassie.cli.output import Columns, Output
+from dassie.client.refs import DEFAULT_BRANCH
+
+if TYPE_CHECKING:
+    from dassie.cli.session import Session
+
+_WRITTEN = "written REPO@BRANCH-OR-COMMIT:/PATH"
+_FILE = grammar.Positional("file", _WRITTEN, complete="file")
+
+
+def copy(session: Session) -> None:
+    from dassie.client.modify import copy as copy_request
+    from dassie.client.modify import modify
+
+    source, target = session.file("source"), session.file("destination")
+    if not target.path:
+        raise session.wrong("name the path to copy to: REPO@BRANCH:/PATH")
+    request = copy_request(source, target.path, append=session.has("append"))
+    modify(session.connection, target.commit, [request])
+
+
+def delete(session: Session) -> None:
+    """The path must be named, and must exist: a slip must not empty a branch."""
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+    from dassie.client.modify import delete as delete_request
+    from dassie.client.modify import modify
+
+    ref = session.file("file")
+    if not ref.path:
+        raise session.wrong('name what to delete: REPO@BRANCH:/PATH (":/" is everything)')
+    path = ref.path
+    found = session.pfs.InspectFile(pfs_pb2.InspectFileRequest(file=messages.file(ref)))
+    if found.file_type == pfs_pb2.DIR:
+        if not session.has("recursive"):
+            raise session.wrong(f"{path} is a folder: delete it with -r")
+        path = path.rstrip("/") + "/"
+    modify(session.connection, ref.commit, [delete_request(path)])
+
+
+def inspect(session: Session) -> None:
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    out = session.out
+    ref = session.file("file", DEFAULT_BRANCH)
+    request = pfs_pb2.InspectFileRequest(file=messages.file(ref, ref.path or "/"))
+    out.record(session.pfs.InspectFile(request), lambda info: describe(info, out))
+
+
+def list_(session: Session) -> None:
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    ref = session.file("file", DEFAULT_BRANCH)
+    request = pfs_pb2.ListFileRequest(
+        file=messages.file(ref, ref.path or "/"),
+        number=session.number("number"),
+        reverse=session.has("reverse"),
+    )
+    if session.has("recursive"):
+        walk = pfs_pb2.WalkFileRequest(file=request.file, number=request.number)
+        infos = (info for info in session.pfs.WalkFile(walk) if info.file_type == pfs_pb2.FILE)
+        session.out.listing(infos, columns(session))
+        return
+    session.out.listing(session.pfs.ListFile(request), columns(session))
+
+
+def glob(session: Session) -> None:
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    ref = session.file("file", DEFAULT_BRANCH)
+    request = pfs_pb2.GlobFileRequest(commit=messages.commit(ref.commit), pattern=ref.path or "/")
+    session.out.listing(session.pfs.GlobFile(request), columns(session))
+
+
+def columns(session: Session) -> Columns:
+    """The table of files; with --full, also which commit they are of and when it was finished."""
+    out = session.out
+
+    def short(info: Any) -> list[str]:
+        return [humanize.size(info.size_bytes), info.file.path]
+
+    def full(info: Any) -> list[str]:
+        commit = info.file.commit.id
+        size = humanize.size(info.size_bytes)
+        return [commit, info.file.path, file_type(info), out.when(info.committed), size]
+
+    if session.has("full") or session.has("full_timestamps"):
+        return Columns(("COMMIT", "NAME", "TYPE", "COMMITTED", "SIZE"), full)
+    return Columns(("SIZE", "NAME"), short)
+
+
+def describe(info: Any, out: Output) -> list[tuple[str, str]]:
+    from dassie.client import messages
+
+    return [
+        ("Path", info.file.path),
+        ("Commit", messages.commit_text(info.file.commit)),
+        ("Type", file_type(info)),
+        ("Size", humanize.size(info.size_bytes)),
+        ("Committed", out.when(info.committed)),
+        ("Datum", info.file.datum),
+        ("Hash", info.hash.hex()),
+    ]
+
+
+def file_type(info: Any) -> str:
+    from dassie._proto.pfs import pfs_pb2
+
+    return {pfs_pb2.FILE: "file", pfs_pb2.DIR: "dir"}.get(info.file_type, "-")
+
+
+COMMANDS = (
+    Command(
+        "copy file",
+        copy,
+        (
+            grammar.Positional("source", _WRITTEN, complete="file"),
+            grammar.Positional("destination", "written REPO@BRANCH:/PATH", complete="file"),
+        ),
+        (grammar.switch("-a", "--append", help="append to what is there"), PROJECT),
+        "Copies by reference: no data moves, whatever the size. The source may be a folder.",
+        (
+            (
+                "publish a result",
+                "pachctl copy file montage@master:/montage.png site@master:/front.png",
+            ),
+        ),
+    ),
+    Command(
+        "delete file",
+        delete,
+        (grammar.Positional("file", "written REPO@BRANCH:/PATH", complete="file"),),
+        (grammar.switch("-r", "--recursive", help="a folder with everything in it"), PROJECT),
+        "Makes a commit without the file; older commits keep it.",
+    ),
+    Command("inspect file", inspect, (_FILE,), (PROJECT, FULL_TIMESTAMPS), formats=True),
+    Command(
+        "list file",
+        list_,
+        (_FILE,),
+        (
+            grammar.switch("-r", "--recursive", help="all files below, without folders"),
+            grammar.switch("--full", help="commit, type and time of each, too"),
+            grammar.number("-n", "--number", help="at most this many"),
+            grammar.switch("--reverse", help="in reverse order of path (with --number)"),
+            PROJECT,
+            FULL_TIMESTAMPS,
+            NO_PAGER,
+        ),
+        "Without a branch, that is REPO or REPO:/PATH, branch master is meant.",
+        (
+            ("the top folder", "pachctl list file images@master"),
+            ("a folder of the commit before", "pachctl list file images@master^:/cats"),
+        ),
+        formats=True,
+    ),
+    Command(
+        "glob file",
+        glob,
+        (grammar.Positional("file", "written REPO@BRANCH-OR-COMMIT:PATTERN", complete="file"),),
+        (
+            grammar.switch("--full", help="commit, type and time of each, too"),
+            PROJECT,
+            FULL_TIMESTAMPS,
+            NO_PAGER,
+        ),
+        "Patterns: * (not across /), **, ?, [a-z], {a,b}, !(x), @(x|y). Quote them.",
+        (("all photographs", "pachctl glob file 'images@master:/**.png'"),),
+        formats=True,
+    ),
+)

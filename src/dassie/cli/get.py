@@ -1,0 +1,231 @@
+"""`get file`: one file to stdout or a local file, a folder with -r.
+
+Folders come through the bulk service, or as a tar stream from a server that does not have it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from dassie.cli import grammar
+from dassie.cli.grammar import PROJECT, Command
+from dassie.cli.progress import Meter
+from dassie.client.refs import DEFAULT_BRANCH
+from dassie.errors import DataLoss, FailedPrecondition, Unavailable
+
+if TYPE_CHECKING:
+    from dassie.cli.session import Session
+    from dassie.client.refs import FileRef
+
+_TRIES = 5
+_LONG_S = 2.0
+"""A transfer to stdout that took longer is worth a remark."""
+
+
+def get(session: Session) -> None:
+    ref = session.file("file", DEFAULT_BRANCH)
+    meter = Meter("got", session.out.stderr, live=_may_draw(session))
+    try:
+        if session.has("recursive"):
+            _folder(session, ref, meter)
+        else:
+            _one(session, ref, meter)
+    finally:
+        meter.close()
+
+
+def _may_draw(session: Session) -> bool:
+    """Not over the data itself."""
+    to_terminal = not session.text("output") and sys.stdout.isatty()
+    return not (session.has("no_progress") or to_terminal)
+
+
+def _one(session: Session, ref: FileRef, meter: Meter) -> None:
+    if not ref.path.strip("/"):
+        raise session.wrong("name the file: REPO@BRANCH:/PATH, or take everything with -r")
+    offset = session.number("offset")
+    total = _size(session, ref) - offset if meter.live else 0
+    output = session.text("output")
+    done = 0
+    with _opened(output, ref, resume=offset > 0) as file:
+        for piece in _pieces(session, ref, offset, retry=session.has("retry") and bool(output)):
+            file.write(piece)
+            done += len(piece)
+            meter.update(0, done, 0, total)
+        file.flush()
+    meter.close()
+    if output or meter.elapsed_s >= _LONG_S:
+        session.out.say(meter.summary(1, done))
+
+
+def _pieces(session: Session, ref: FileRef, offset: int, *, retry: bool) -> Iterator[bytes]:
+    """The file's content; with `retry`, a broken connection is taken up where it broke."""
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    tries = _TRIES if retry else 1
+    while True:
+        request = pfs_pb2.GetFileRequest(file=messages.file(ref), offset=offset)
+        try:
+            for piece in session.pfs.GetFile(request):
+                offset += len(piece.value)
+                tries = _TRIES if retry else 1
+                yield piece.value
+            return
+        except Unavailable as error:
+            tries -= 1
+            if tries <= 0:
+                raise
+            session.out.warn(f"{error.message}; trying again at byte {offset:,}")
+            time.sleep(1.0)
+
+
+def _size(session: Session, ref: FileRef) -> int:
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    request = pfs_pb2.InspectFileRequest(file=messages.file(ref))
+    return int(session.pfs.InspectFile(request).size_bytes)
+
+
+@contextmanager
+def _opened(output: str, ref: FileRef, *, resume: bool) -> Iterator[IO[bytes]]:
+    """Where the bytes go. A local file appears under its name only when it is complete."""
+    if output in ("", "-"):
+        yield sys.stdout.buffer
+        return
+    path = Path(output)
+    if path.is_dir():
+        path /= ref.path.rstrip("/").rpartition("/")[2]
+    if resume or (path.exists() and not path.is_file()):
+        with path.open("ab" if resume else "wb") as file:
+            yield file
+        return
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with scratch.open("wb") as file:
+            yield file
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _folder(session: Session, ref: FileRef, meter: Meter) -> None:
+    if session.number("offset"):
+        raise session.wrong("--offset is for one file, not with -r")
+    if not session.text("output"):
+        raise session.wrong("say where the files go: -o FOLDER")
+    _from_tar(session, ref, Path(session.text("output")), meter)
+
+
+def _from_tar(session: Session, ref: FileRef, folder: Path, meter: Meter) -> None:
+    import tarfile
+
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    request = pfs_pb2.GetFileRequest(file=messages.file(ref, ref.path or "/"))
+    reader = _StreamReader(piece.value for piece in session.pfs.GetFileTAR(request))
+    files = size = 0
+    folder.mkdir(parents=True, exist_ok=True)
+    base = fixed_prefix(ref.path)
+    try:
+        with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
+            for member in archive:
+                name = relative(member.name, base)
+                if not member.isreg() or not name:
+                    continue
+                member.name = name
+                archive.extract(member, folder, set_attrs=False, filter="data")
+                files += 1
+                size += member.size
+                meter.update(files, size)
+    except tarfile.ReadError as error:
+        raise DataLoss(f"the server's archive breaks off: {error}") from None
+    except tarfile.FilterError as error:
+        raise FailedPrecondition(f"refused to write outside of {folder}: {error}") from None
+    meter.close()
+    session.out.say(meter.summary(files, size))
+
+
+def fixed_prefix(pattern: str) -> str:
+    """The folder that everything a pattern matches lies in. Pure.
+
+    `/a/b` → `/a/b`; `/a/*.png` → `/a`.
+    """
+    kept: list[str] = []
+    for part in pattern.strip("/").split("/"):
+        if any(char in part for char in "*?[]{}!()@+\\"):
+            break
+        kept.append(part)
+    return "/" + "/".join(kept) if any(kept) else ""
+
+
+def relative(name: str, base: str) -> str:
+    """A path of the repo below `base`; a file that is `base` itself keeps its last name. Pure."""
+    path = "/" + name.strip("/")
+    if path == base:
+        return path.rpartition("/")[2]
+    return path.removeprefix(base).strip("/")
+
+
+class _StreamReader:
+    """What `tarfile` needs of a file: `read`, over pieces that arrive."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def read(self, size: int = -1) -> bytes:
+        found: list[Any] = []
+        missing = size
+        while missing != 0:
+            if not self._left:
+                piece = next(self._pieces, b"")
+                if not piece:
+                    break
+                self._left = memoryview(piece)
+            taken = self._left[:missing] if missing > 0 else self._left
+            self._left = self._left[len(taken) :]
+            found.append(taken)
+            missing -= len(taken)
+        return b"".join(found)
+
+
+COMMANDS = (
+    Command(
+        "get file",
+        get,
+        (grammar.Positional("file", "written REPO@BRANCH-OR-COMMIT:/PATH", complete="file"),),
+        (
+            grammar.text(
+                "-o",
+                "--output",
+                help="write to this file or folder, not to stdout",
+                metavar="PATH",
+                complete="path",
+            ),
+            grammar.switch("-r", "--recursive", help="a folder, or all that a pattern matches"),
+            grammar.number("--offset", help="leave out that many bytes of the file"),
+            grammar.switch(
+                "--retry", help="go on where it stopped if the connection breaks (with -o)"
+            ),
+            grammar.switch("--progress", help="show progress on a terminal (the default)"),
+            grammar.switch("--no-progress", help="never show it"),
+            PROJECT,
+        ),
+        "Paths may be patterns, as for `glob file`. With -r, files are written below the folder "
+        "by their paths behind what the pattern fixes: `-r images@master:/cats -o out` writes "
+        "/cats/tom.png to out/tom.png.",
+        (
+            ("look at a text", "pachctl get file logs@master:/today.txt"),
+            ("everything", "pachctl get file -r images@master:/ -o photos"),
+        ),
+    ),
+)

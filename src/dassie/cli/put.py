@@ -1,0 +1,313 @@
+"""`put file`: from files, folders, URLs, stdin and archives, as one commit.
+
+Local files go through the bulk service (only missing bytes travel); URLs, archives and servers that
+do not have that service get the standard stream.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from dassie.cli import grammar, humanize
+from dassie.cli.grammar import PROJECT, Command
+from dassie.cli.progress import Meter
+from dassie.cli.sources import read_text
+from dassie.client.errors import NotOffered
+from dassie.errors import InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from dassie.cli.session import Session
+    from dassie.client.batches import Source
+    from dassie.client.modify import Request, UrlSource
+    from dassie.client.refs import FileRef
+    from dassie.client.upload import Progress
+
+_URL_SCHEMES = ("http://", "https://", "s3://", "gs://", "gcs://", "as://", "wasb://", "azblob://")
+_STDIN = "-"
+
+
+def put(session: Session) -> None:
+    target = session.file("target")
+    names = _names(session)
+    meter = Meter("put", session.out.stderr, live=not session.has("no_progress"))
+    try:
+        if session.has("untar"):
+            _put_archives(session, target, names, meter)
+        elif any(_is_url(name) for name in names):
+            _put_by_messages(session, target, names, meter)
+        else:
+            _put_in_bulk(session, target, names, meter)
+    finally:
+        meter.close()
+
+
+def destination(path: str, source: str, *, alone: bool, full_path: bool) -> str:
+    """Where a source goes, given the path that was written. Pure.
+
+    A single source goes to that path itself, unless it ends with a slash; several go below it.
+    """
+    if source == _STDIN:
+        if not path.strip("/") or path.endswith("/"):
+            raise InvalidArgument("data from stdin needs a file name: REPO@BRANCH:/PATH")
+        return path
+    if alone and path and not path.endswith("/"):
+        return path
+    local = not _is_url(source)
+    trimmed = (source if local else source.split("?", maxsplit=1)[0]).rstrip("/")
+    name = trimmed if full_path and local else trimmed.rpartition("/")[2]
+    if name in ("", ".", ".."):
+        name = "" if full_path else Path(source).resolve().name
+    kept = "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
+    return f"{path.rstrip('/')}/{kept}"
+
+
+def folder_destination(path: str, source: str, *, alone: bool, full_path: bool) -> str:
+    """Like `destination`, for the content of a folder: `REPO@BRANCH:/` puts it at the top."""
+    if alone and path:
+        return "/" + path.strip("/")
+    return destination(path, source, alone=alone, full_path=full_path)
+
+
+def _names(session: Session) -> list[str]:
+    """What -f and -i name; stdin when there is neither."""
+    names = session.texts("file")
+    if listing := session.text("input_file"):
+        lines = (line.strip() for line in read_text(listing).splitlines())
+        names += [line for line in lines if line and not line.startswith("#")]
+    return names or [_STDIN]
+
+
+def _is_url(name: str) -> bool:
+    return name.startswith(_URL_SCHEMES)
+
+
+def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source]:
+    """Local sources with their destinations; what is missing is said before anything is sent."""
+    from dassie.client.batches import Folder, LocalFile, Stream
+
+    alone, full_path = len(names) == 1, session.has("full_path")
+    found: list[Source] = []
+    for name in names:
+        if name == _STDIN:
+            where = destination(target.path, name, alone=True, full_path=False)
+            found.append(Stream(sys.stdin.buffer, where))
+        elif Path(name).is_dir():
+            if not session.has("recursive"):
+                raise InvalidArgument(f"{name} is a folder: put it with -r")
+            where = folder_destination(target.path, name, alone=alone, full_path=full_path)
+            found.append(Folder(name, where))
+        elif not Path(name).exists():
+            raise NotFound(f"no file {name}")
+        else:
+            where = destination(target.path, name, alone=alone, full_path=full_path)
+            found.append(LocalFile(name, where))
+    return found
+
+
+def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
+    from dassie.client.upload import UploadOptions, upload
+
+    sources = _sources(session, target, names)
+    if _STDIN in names and not _has_bulk(session):
+        _put_by_messages(session, target, names, meter)
+        return
+
+    def report(progress: Progress) -> None:
+        known = progress.complete
+        meter.update(
+            progress.files,
+            progress.bytes,
+            progress.found_files if known else 0,
+            progress.found_bytes if known else 0,
+        )
+
+    options = UploadOptions(
+        append=session.has("append"),
+        cache_folder=_cache_folder(session),
+        deployment=_deployment(session),
+        progress=report,
+    )
+    try:
+        result = upload(session.connection, target.commit, sources, options)
+    except NotOffered:
+        _put_by_messages(session, target, names, meter)
+        return
+    meter.close()
+    for name in result.passed_over:
+        session.out.warn(f"passed over {name}")
+    more = f", {humanize.size(result.new_bytes)} of it new" if result.bytes else ""
+    if result.unchanged_files:
+        more += f"; {humanize.count(result.unchanged_files, 'file')} unchanged"
+    session.out.say(meter.summary(result.files, result.bytes, more))
+
+
+def _has_bulk(session: Session) -> bool:
+    """Asked where a second try is impossible: stdin can be read once."""
+    from google.protobuf import empty_pb2
+
+    version = session.connection.service("version").GetVersion(empty_pb2.Empty())
+    return "dassie" in version.additional
+
+
+def _deployment(session: Session) -> str:
+    """What tells this server's cache of seen files from another's; asking the server would cost
+    the time that the scan of a folder runs in. A mistake is harmless: the server checks."""
+    known = session.config.context().get("cluster_deployment_id") or ""
+    return f"{session.config.target()} {known}"
+
+
+def _cache_folder(session: Session) -> Path | None:
+    base = session.environ.get("XDG_CACHE_HOME")
+    home = session.environ.get("HOME")
+    if session.has("no_cache") or not (base or home):
+        return None
+    return (Path(base) if base else Path(str(home)) / ".cache") / "dassie"
+
+
+def _put_by_messages(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
+    from dassie.client.batches import Folder, LocalFile
+    from dassie.client.modify import modify, put_folder, put_local, put_stream, put_url
+
+    append, count = session.has("append"), _Count(meter)
+    local = _sources(session, target, [name for name in names if not _is_url(name)])
+
+    def requests() -> Iterator[Request]:
+        for source in local:
+            if isinstance(source, Folder):
+                yield from put_folder(
+                    source.path, source.destination, append=append, report=count.add
+                )
+            elif isinstance(source, LocalFile):
+                yield from put_local(
+                    source.path, source.destination, append=append, report=count.add
+                )
+            else:
+                yield from put_stream(
+                    source.reader, source.destination, append=append, report=count.add
+                )
+        for url in _url_sources(session, target, names):
+            yield from put_url(url, append=append)
+            count.add(1, 0)
+
+    modify(session.connection, target.commit, requests())
+    meter.close()
+    session.out.say(meter.summary(count.files, count.size))
+
+
+def _url_sources(session: Session, target: FileRef, names: list[str]) -> Iterator[UrlSource]:
+    from dassie.client.modify import UrlSource
+
+    for name in names:
+        if _is_url(name):
+            where = destination(
+                target.path, name, alone=len(names) == 1, full_path=session.has("full_path")
+            )
+            yield UrlSource(name, where, session.has("recursive"), session.number("parallelism"))
+
+
+def _put_archives(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
+    """Unpack tar archives (compressed or not) while they are read."""
+    from dassie.client.modify import modify
+
+    count = _Count(meter)
+    append = session.has("append")
+    base = target.path.rstrip("/")
+
+    def requests() -> Iterator[Request]:
+        for name in names:
+            if name == _STDIN:
+                yield from _members(sys.stdin.buffer, base, append, count)
+            else:
+                with Path(name).open("rb") as reader:
+                    yield from _members(reader, base, append, count)
+
+    modify(session.connection, target.commit, requests())
+    meter.close()
+    session.out.say(meter.summary(count.files, count.size))
+
+
+def _members(reader: BinaryIO, base: str, append: bool, count: _Count) -> Iterator[Request]:
+    import tarfile
+
+    from dassie.client.modify import put_stream
+
+    try:
+        with tarfile.open(fileobj=reader, mode="r|*") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is not None:
+                    name = member.name.removeprefix("./").lstrip("/")
+                    yield from put_stream(
+                        content,  # type: ignore[arg-type]
+                        f"{base}/{name}",
+                        append=append,
+                        report=count.add,
+                    )
+    except tarfile.TarError as error:
+        raise InvalidArgument(f"not a tar archive, or a broken one: {error}") from None
+
+
+class _Count:
+    """Files and bytes handed over so far."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.files = 0
+        self.size = 0
+        self._meter = meter
+
+    def add(self, files: int, size: int) -> None:
+        self.files += files
+        self.size += size
+        self._meter.update(self.files, self.size)
+
+
+COMMANDS = (
+    Command(
+        "put file",
+        put,
+        (grammar.Positional("target", "written REPO@BRANCH[:/PATH]", complete="file"),),
+        (
+            grammar.many(
+                "-f",
+                "--file",
+                help="a file, folder, URL, or - for stdin (default)",
+                metavar="SOURCE",
+                complete="path",
+            ),
+            grammar.text(
+                "-i",
+                "--input-file",
+                help="take sources from this file, one per line",
+                metavar="FILE",
+                complete="path",
+            ),
+            grammar.switch("-r", "--recursive", help="folders with everything below them"),
+            grammar.switch("-a", "--append", help="append to files that exist; default: replace"),
+            grammar.switch("--full-path", help="keep the sources' whole paths"),
+            grammar.switch("--untar", help="unpack tar archives, also compressed ones"),
+            grammar.number(
+                "-p", "--parallelism", help="URLs that the server fetches at once", default=10
+            ),
+            grammar.switch("-c", "--compress", help="accepted for Pachyderm's sake"),
+            grammar.switch("--progress", help="show progress on a terminal (the default)"),
+            grammar.switch("--no-progress", help="never show it"),
+            grammar.switch(
+                "--no-cache",
+                help="read all files, also those that look unchanged since the last time",
+            ),
+            PROJECT,
+        ),
+        "One call is one commit, unless the branch has an open one. A single source goes to the "
+        "path itself; several go below it, each by its base name. Of a folder that was put "
+        "before, only what changed is read, and only bytes that the server lacks are sent.",
+        (
+            ("a file, by its own name", "pachctl put file images@master -f liberty.png"),
+            ("from another program", "date | pachctl put file logs@master:/today.txt"),
+            ("a folder, at the top of the repo", "pachctl put file -r images@master:/ -f photos"),
+            ("an archive's content", "pachctl put file data@master --untar -f data.tar.gz"),
+        ),
+    ),
+)
