@@ -1,0 +1,153 @@
+"""The edits of one write stream, kept in order until they are applied to a tree. Pure.
+
+Called by `pfs.modification`. Holds paths and content references, never bytes. A stream may add to a
+path piecewise, delete it and add again, delete directories and copy whole directories; applied to
+whatever root is current, the result must be the same as if each call had been carried out at once.
+So edits form layers: within a layer file edits touch distinct paths and none lies below another,
+hence their order does not matter; an edit of a whole directory opens a new layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dassie.storage.errors import DUPLICATE, PathConflict
+from dassie.storage.types import Content, Dir
+
+DEFAULT_DATUM = "default"
+
+
+@dataclass(slots=True)
+class FileEdit:
+    """What happens at one path: perhaps what was there goes, then `parts` are appended."""
+
+    cleared: bool
+    parts: list[Content]
+    datum: str = DEFAULT_DATUM
+    others: dict[str, list[Content]] | None = None
+    """Parts written under other datum tags; must be gone when the stream ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Delete everything below `path` (no trailing `/`), and a file of that name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Graft:
+    """Copy the files of a directory to below `path`, over or (`append`) behind what is there."""
+
+    path: str
+    node: Dir
+    append: bool
+
+
+@dataclass(slots=True)
+class Layer:
+    """`trees` in order, then `files` in any order."""
+
+    trees: list[Removal | Graft] = field(default_factory=list)
+    files: dict[str, FileEdit] = field(default_factory=dict)
+    directories: set[str] = field(default_factory=set)
+    """Every directory above a path of `files`, without trailing `/`; the root is ``""``."""
+
+
+class EditBuffer:
+    """Edits in stream order. Paths are clean: absolute, no trailing `/`, except the root `/`."""
+
+    def __init__(self) -> None:
+        self._layers = [Layer()]
+
+    def __bool__(self) -> bool:
+        return bool(self._layers[0].trees or self._layers[0].files)
+
+    def layers(self) -> Iterator[Layer]:
+        """What to apply, in order."""
+        return iter(self._layers)
+
+    def add(self, path: str, content: Content, datum: str = "") -> None:
+        """Append `content` to what is at `path`."""
+        edit = self._at(path)
+        datum = datum or DEFAULT_DATUM
+        if datum == edit.datum:
+            edit.parts.append(content)
+        elif not edit.parts and not edit.others:
+            edit.datum = datum
+            edit.parts.append(content)
+        else:
+            edit.others = edit.others or {}
+            edit.others.setdefault(datum, []).append(content)
+
+    def delete(self, path: str, datum: str = "") -> None:
+        """Remove the file or directory at `path`.
+
+        What this stream wrote there under another datum tag stays, as in Pachyderm.
+        """
+        layer = self._layers[-1]
+        if path == "/" or path in layer.directories:
+            self.delete_directory(path)
+            return
+        edit = self._at(path)
+        datum = datum or DEFAULT_DATUM
+        edit.cleared = True
+        if datum == edit.datum:
+            edit.parts = []
+            if edit.others:
+                edit.datum = next(iter(edit.others))
+                edit.parts = edit.others.pop(edit.datum)
+        elif edit.others:
+            edit.others.pop(datum, None)
+
+    def delete_directory(self, path: str) -> None:
+        """Remove everything below `path`."""
+        if path == "/":
+            self._layers = [Layer()]  # nothing that was done before can be seen any more
+        self._tree_layer().trees.append(Removal(path))
+
+    def graft(self, path: str, node: Dir, *, append: bool = False) -> None:
+        """Copy the directory `node` to `path`, file by file over what is there."""
+        self._tree_layer().trees.append(Graft(path, node, append))
+
+    def check(self) -> None:
+        """Raise `PathConflict` when a path was written under two datum tags."""
+        for layer in self._layers:
+            for path, edit in layer.files.items():
+                tags = [edit.datum] if edit.parts else []
+                tags += [tag for tag, parts in (edit.others or {}).items() if parts]
+                if len(tags) > 1:
+                    raise PathConflict(path, f"{DUPLICATE}: {', '.join(tags)}")
+
+    def _tree_layer(self) -> Layer:
+        if self._layers[-1].files:
+            self._layers.append(Layer())
+        return self._layers[-1]
+
+    def _at(self, path: str) -> FileEdit:
+        edit = self._layers[-1].files.get(path)
+        if edit is None:
+            self._enter_parents(path)
+            edit = self._layers[-1].files[path] = FileEdit(cleared=False, parts=[])
+        return edit
+
+    def _enter_parents(self, path: str) -> None:
+        """Note the directories above a new path; open a layer when one of them was deleted."""
+        layer = self._layers[-1]
+        parent = path.rpartition("/")[0]
+        if parent in layer.directories:
+            return
+        missing = []
+        while parent not in layer.directories:
+            above = layer.files.get(parent)
+            if above is not None and above.cleared and not above.parts:
+                layer = Layer()
+                self._layers.append(layer)
+                self._enter_parents(path)
+                return
+            missing.append(parent)
+            if not parent:
+                break
+            parent = parent.rpartition("/")[0]
+        layer.directories.update(missing)

@@ -1,0 +1,214 @@
+"""Reading files of a commit: bytes, archives, and which entries a path or pattern means.
+
+Called by `files`, with a root that is already known; touches storage only, never the database. A
+damaged chunk becomes an error that names file, commit and pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from dassie.base.glob import Glob
+from dassie.base.paths import clean
+from dassie.errors import DataLoss, FailedPrecondition, InvalidArgument
+from dassie.pfs import tar
+from dassie.pfs.errors import FileNotFound
+from dassie.pfs.model import CommitKey
+from dassie.pfs.views import View
+from dassie.storage.errors import CorruptChunk, MissingChunk
+from dassie.storage.store import Storage
+from dassie.storage.trees import Trees
+from dassie.storage.types import Content, Dir, Entry
+
+SMALL_BYTES = 256 << 10
+"""Files up to this size are fetched many at once."""
+_BATCH_BYTES = 4 << 20
+_BATCH_FILES = 1024
+_PIECE_BYTES = 1 << 20
+_OPERATORS = frozenset("*?[]{}!()@+^|\\")
+
+
+class DamagedFile(DataLoss):
+    """Part of a file cannot be read back as it was written."""
+
+    def __init__(self, path: str, commit: CommitKey, cause: DataLoss) -> None:
+        super().__init__(f"file {path} of commit {commit} cannot be read: {cause}")
+        self.path = path
+        self.commit = commit
+
+
+class NotRegularFile(FailedPrecondition):
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"cannot get directory or non-regular file. Use GetFileTAR instead ({path})"
+        )
+
+
+class ManyFiles(FailedPrecondition):
+    def __init__(self, pattern: str) -> None:
+        super().__init__(
+            f"matched multiple files. GetFile reads exactly one file, but {pattern} matches more:"
+            " use GetFileTAR instead"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One file or directory of a commit. `committed`: when the commit was finished."""
+
+    commit: CommitKey
+    entry: Entry
+    committed: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PathRange:
+    """Paths from `lower` (inclusive) to `upper` (exclusive); an empty bound is none."""
+
+    lower: str = ""
+    upper: str = ""
+
+    def __contains__(self, path: str) -> bool:
+        return self.lower <= path and (not self.upper or path < self.upper)
+
+
+EVERYTHING = PathRange()
+
+
+def find(trees: Trees, view: View, path: str) -> Entry:
+    """The entry at `path`, or `FileNotFound`; an empty commit has no root either."""
+    clean_path = clean(path)
+    entry = trees.lookup(view.root, clean_path)
+    if entry is None or (isinstance(entry.node, Dir) and not entry.node.files):
+        raise FileNotFound(clean_path, view.commit)
+    return entry
+
+
+def matches(trees: Trees, view: View, pattern: str) -> Iterator[Entry]:
+    """What a path or pattern means: the entry of exactly that name, else all that match.
+
+    Names may hold the characters that patterns are made of; so the name itself goes first.
+    """
+    if not _OPERATORS.isdisjoint(pattern):
+        exact = _exact(trees, view, pattern)
+        if exact is None:
+            yield from trees.glob(view.root, Glob.parse(pattern))
+            return
+        yield exact
+        return
+    entry = trees.lookup(view.root, clean(pattern))
+    if entry is not None and not (isinstance(entry.node, Dir) and not entry.node.files):
+        yield entry
+
+
+def _exact(trees: Trees, view: View, path: str) -> Entry | None:
+    try:
+        return trees.lookup(view.root, clean(path))
+    except InvalidArgument:
+        return None
+
+
+def only_file(trees: Trees, view: View, pattern: str) -> Entry:
+    """The one regular file that `pattern` means; says what else it is."""
+    found = matches(trees, view, pattern)
+    first = next(found, None)
+    if first is None:
+        raise FileNotFound(pattern, view.commit)
+    if next(found, None) is not None:
+        raise ManyFiles(pattern)
+    if isinstance(first.node, Dir):
+        raise NotRegularFile(first.path)
+    return first
+
+
+def everything(
+    trees: Trees, view: View, pattern: str, wanted: PathRange = EVERYTHING
+) -> Iterator[Entry]:
+    """What `pattern` means and everything below, each entry once, in path order."""
+    above = ""
+    for match in matches(trees, view, pattern):
+        if above and match.path.startswith(above):
+            continue
+        above = match.path if isinstance(match.node, Dir) else ""
+        for entry in trees.walk(view.root, match.path):
+            if entry.path in wanted:
+                yield entry
+
+
+def content(storage: Storage, view: View, entry: Entry, offset: int = 0) -> Iterator[bytes]:
+    """The bytes of a file from `offset` on, in pieces of up to about 1 MiB."""
+    if isinstance(entry.node, Dir):
+        raise NotRegularFile(entry.path)
+    with _naming(view, [entry]):
+        yield from storage.read(entry.node, offset)
+
+
+Contents = tuple[list[Entry], list[bytes] | Iterator[bytes]]
+"""Entries in order. With a list: what each holds whole. With an iterator: the pieces of the only
+entry, a large file, to be drawn before the next item is."""
+
+
+def contents(storage: Storage, view: View, entries: Iterable[Entry]) -> Iterator[Contents]:
+    """The bytes of many files, small ones fetched together. Directories pass, as ``b""``."""
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        if isinstance(entry.node, Content) and entry.node.size > SMALL_BYTES:
+            if batch:
+                yield batch, _small(storage, view, batch)
+                batch, size = [], 0
+            yield [entry], content(storage, view, entry)
+            continue
+        batch.append(entry)
+        size += entry.node.size if isinstance(entry.node, Content) else 0
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_FILES:
+            yield batch, _small(storage, view, batch)
+            batch, size = [], 0
+    if batch:
+        yield batch, _small(storage, view, batch)
+
+
+def _small(storage: Storage, view: View, batch: Sequence[Entry]) -> list[bytes]:
+    nodes = [entry.node for entry in batch if isinstance(entry.node, Content)]
+    with _naming(view, batch):
+        found = iter(list(storage.read_many(nodes)))
+    return [b"" if isinstance(entry.node, Dir) else next(found) for entry in batch]
+
+
+@contextmanager
+def _naming(view: View, entries: Sequence[Entry]) -> Iterator[None]:
+    """Damage met inside is reported as damage to one of those files of that commit."""
+    try:
+        yield
+    except DataLoss as error:
+        chunk = error.chunk if isinstance(error, CorruptChunk | MissingChunk) else b""
+        named = (entry.path for entry in entries if entry.hash == chunk)
+        raise DamagedFile(next(named, entries[0].path), view.commit, error) from error
+
+
+def archive(storage: Storage, view: View, entries: Iterable[Entry]) -> Iterator[bytes]:
+    """A tar stream of the entries, in pieces of about 1 MiB."""
+    mtime_s = int(view.committed.timestamp()) if view.committed else 0
+    parts: list[bytes] = []
+    size = 0
+    for batch, data in contents(storage, view, entries):
+        if isinstance(data, list):
+            for entry, whole in zip(batch, data, strict=True):
+                parts += (tar.entry(entry.path, len(whole), mtime_s), whole)
+                parts.append(tar.padding(len(whole)))
+                size += tar.BLOCK_BYTES + len(whole)
+                if size >= _PIECE_BYTES:
+                    yield b"".join(parts)
+                    parts, size = [], 0
+            continue
+        parts.append(tar.entry(batch[0].path, batch[0].size, mtime_s))
+        for piece in data:
+            parts.append(piece)
+            yield b"".join(parts)
+            parts = []
+        parts, size = [tar.padding(batch[0].size)], 0
+    parts.append(tar.END)
+    yield b"".join(parts)

@@ -1,0 +1,92 @@
+"""What a reader sees: the immutable content behind a commit or a file set, and all such content.
+
+Used by `files`, `filesets` and the collector's wiring. Reads rows only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from dassie.base.clock import to_micros
+from dassie.errors import NotFound
+from dassie.meta.transaction import Tx
+from dassie.pfs import commits, rows, tables
+from dassie.pfs.model import (
+    DEFAULT_PROJECT,
+    FILESETS,
+    CommitKey,
+    CommitRef,
+    CommitState,
+    RepoKey,
+)
+from dassie.storage.types import EMPTY_DIR, Dir
+
+FILE_SETS_REPO = RepoKey(DEFAULT_PROJECT, FILESETS)
+
+
+class FileSetNotFound(NotFound):
+    def __init__(self, id_: str) -> None:
+        super().__init__(f"file set {id_} not found: it may have expired")
+        self.id = id_
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A commit's content as one reader sees it: it does not change while it is read.
+
+    committed: when the commit was finished; `None` for an open one and for a file set.
+    """
+
+    commit: CommitKey
+    root: Dir
+    committed: datetime | None
+
+
+def view(tx: Tx, ref: CommitRef) -> View:
+    """What a reader of `ref` sees in this snapshot: a commit, or a file set in disguise."""
+    if ref.repo.name == FILESETS:
+        id_ = ref.id or ref.branch
+        return View(CommitKey(FILE_SETS_REPO, id_), file_set_root(tx, id_), None)
+    key, root = commits.content(tx, ref)
+    info = commits.inspect(tx, CommitRef(key.repo, id=key.id))
+    finished = info.state >= CommitState.FINISHING
+    return View(key, root, info.finishing_at if finished else None)
+
+
+def parent_view(tx: Tx, child: View) -> View:
+    """The parent's content; nothing for a commit without one, and for a file set."""
+    if child.commit.repo.name != FILESETS:
+        info = commits.inspect(tx, CommitRef(child.commit.repo, id=child.commit.id))
+        if info.parent is not None:
+            return view(tx, CommitRef(info.parent.repo, id=info.parent.id))
+    return View(child.commit, EMPTY_DIR, None)
+
+
+def file_set_root(tx: Tx, id_: str) -> Dir:
+    """The tree of a file set that has not expired."""
+    row = tx.execute(_live(tx).where(tables.filesets.c.id == id_)).first()
+    root = rows.tree(row) if row is not None else None
+    if root is None:
+        raise FileSetNotFound(id_)
+    return root
+
+
+def roots(tx: Tx) -> Iterator[Dir]:
+    """Every tree that somebody may read: of all commits, and of file sets that are alive."""
+    query = sa.select(tables.commits).where(tables.commits.c.root_ref.is_not(None))
+    for row in tx.execute(query).yield_per(rows.BATCH):
+        root = rows.tree(row)
+        if root is not None:
+            yield root
+    for row in tx.execute(_live(tx)):
+        root = rows.tree(row)
+        if root is not None:
+            yield root
+
+
+def _live(tx: Tx) -> sa.Select[tuple[object, ...]]:
+    return sa.select(tables.filesets).where(tables.filesets.c.expires_us > to_micros(tx.now))
