@@ -88,8 +88,8 @@ def _diff_directory(
         else:
             order = left.compare(right)
             old_value = left.take() if order <= 0 else None
-            key = left.key if order <= 0 else right.key
             new_value = right.take() if order >= 0 else None
+            key = left.key if order <= 0 else right.key
             if old_value is None or new_value is None or old_value.hash != new_value.hash:
                 yield key, old_value, new_value
 
