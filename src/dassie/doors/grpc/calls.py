@@ -44,6 +44,7 @@ BATCH_MESSAGES = 512
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_M = TypeVar("_M", bound=Message)
 _Behaviour = Callable[[Any, Any], Awaitable[Any]]
 
 
@@ -62,7 +63,7 @@ class Threads:
         return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._pool.shutdown(wait=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class Requests:
         return parse(self._kind, raw)
 
 
-def parse(kind: type[Message], raw: bytes) -> Message:
+def parse(kind: type[_M], raw: bytes) -> _M:
     """The message in `raw`, or InvalidArgument."""
     message = kind()
     try:

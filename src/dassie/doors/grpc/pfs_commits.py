@@ -1,0 +1,176 @@
+"""pfs_v2.API, commits: start, finish, clear, inspect, list, find, and waiting for them. Part of
+`pfs.PfsService`.
+
+Waiting holds no thread: a waiter subscribes to the database's notifications first, looks, and
+sleeps until woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+from dassie._proto.pfs import pfs_pb2
+from dassie.doors.grpc import convert
+from dassie.doors.grpc.calls import Call
+from dassie.errors import InvalidArgument, NotFound
+from dassie.meta.notify import Notifier
+from dassie.pfs import commits, repos
+from dassie.pfs.graph import Graph
+from dassie.pfs.model import CommitInfo, CommitKey, CommitRef, Origin, RepoKey
+
+CHANNEL = "commits"
+LOOK_AGAIN_S = 30.0
+"""Notifications are a hint: a waiter looks at least this often."""
+
+
+class CommitWaits:
+    """Waiting for a commit to reach a state."""
+
+    _graph: Graph
+    _notifier: Notifier
+
+    async def wait_or_gone(self, key: CommitKey, state: int, call: Call) -> CommitInfo | None:
+        """As `wait`; `None` when the commit was deleted meanwhile."""
+        try:
+            return await self.wait(CommitRef(key.repo, id=key.id), state, call)
+        except NotFound:
+            return None
+
+    async def wait(self, ref: CommitRef, state: int, call: Call) -> CommitInfo:
+        """The commit, once it has reached `state`."""
+        info = await call.run(self._inspect, ref)
+        if info.state >= state:
+            return info
+        # The ref may be a branch, whose head can move on: wait for the commit it is now.
+        ref = CommitRef(info.key.repo, id=info.key.id)
+        with self._notifier.subscribe(CHANNEL) as subscription:
+            while True:
+                info = await call.run(self._inspect, ref)
+                if info.state >= state:
+                    return info
+                await subscription.wait_async(LOOK_AGAIN_S)
+
+    def _inspect(self, ref: CommitRef) -> CommitInfo:
+        with self._graph.snapshot() as tx:
+            return commits.inspect(tx, ref)
+
+
+class CommitMethods(CommitWaits):
+    def start_commit(self, request: pfs_pb2.StartCommitRequest, _call: Call) -> pfs_pb2.Commit:
+        with self._graph.transaction() as gtx:
+            key = commits.start(
+                gtx,
+                convert.branch_key(request.branch),
+                parent=convert.optional_commit_ref(request.parent),
+                description=request.description,
+            )
+        message = convert.commit(key)
+        # The one answer that names the branch: clients go on with what they get here.
+        message.branch.CopyFrom(request.branch)
+        message.branch.repo.CopyFrom(message.repo)
+        return message
+
+    def finish_commit(self, request: pfs_pb2.FinishCommitRequest, _call: Call) -> None:
+        with self._graph.transaction() as gtx:
+            commits.finish(
+                gtx,
+                convert.commit_ref(request.commit),
+                description=request.description,
+                error=request.error,
+                force=request.force,
+            )
+
+    def clear_commit(self, request: pfs_pb2.ClearCommitRequest, _call: Call) -> None:
+        with self._graph.transaction() as gtx:
+            commits.clear(gtx, convert.commit_ref(request.commit))
+
+    async def inspect_commit(
+        self, request: pfs_pb2.InspectCommitRequest, call: Call
+    ) -> pfs_pb2.CommitInfo:
+        ref = convert.commit_ref(request.commit)
+        info = await self.wait(ref, request.wait, call)
+        return convert.commit_info(info)
+
+    def list_commit(
+        self, request: pfs_pb2.ListCommitRequest, _call: Call
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        started_before = (
+            convert.moment(request.started_time) if request.HasField("started_time") else None
+        )
+        if request.number < 0:
+            raise InvalidArgument(f"number must not be negative, not {request.number}")
+        with self._graph.snapshot() as tx:
+            infos = list(
+                commits.list_(
+                    tx,
+                    _listed_repo(request),
+                    from_=convert.optional_commit_ref(getattr(request, "from")),
+                    to=convert.optional_commit_ref(request.to),
+                    number=request.number,
+                    reverse=request.reverse,
+                    origin=_origin(request.origin_kind),
+                    started_before=started_before,
+                )
+            )
+        yield from map(convert.commit_info, infos)
+
+    def find_commits(
+        self, request: pfs_pb2.FindCommitsRequest, _call: Call
+    ) -> Iterator[pfs_pb2.FindCommitsResponse]:
+        raise NotImplementedError
+
+    async def subscribe_commit(
+        self, request: pfs_pb2.SubscribeCommitRequest, call: Call
+    ) -> AsyncIterator[pfs_pb2.CommitInfo]:
+        """Every commit of the repo or branch, oldest first, each once, each when it has reached the
+        state.
+        """
+        repo = convert.repo_key(request.repo)
+        from_ = convert.optional_commit_ref(getattr(request, "from"))
+        origin = _origin(request.origin_kind)
+        seen: set[CommitKey] = set()
+        if from_ is not None:
+            seen.update(await call.run(self._up_to, from_))
+        with self._notifier.subscribe(CHANNEL) as subscription:
+            while True:
+                fresh = await call.run(self._unseen, repo, request.branch, origin, seen)
+                for key in fresh:
+                    seen.add(key)
+                    info = await self.wait_or_gone(key, request.state, call)
+                    if info is not None:
+                        yield convert.commit_info(info)
+                if not fresh:
+                    await subscription.wait_async(LOOK_AGAIN_S)
+
+    def _up_to(self, ref: CommitRef) -> list[CommitKey]:
+        """A commit and its ancestors."""
+        with self._graph.snapshot() as tx:
+            key = commits.resolve(tx, ref)
+            to = CommitRef(key.repo, id=key.id)
+            return [info.key for info in commits.list_(tx, key.repo, to=to)]
+
+    def _unseen(
+        self, repo: RepoKey, branch: str, origin: Origin | None, seen: set[CommitKey]
+    ) -> list[CommitKey]:
+        """Commits to send, oldest first. Stops reading at the newest one that was seen already."""
+        found: list[CommitKey] = []
+        with self._graph.snapshot() as tx:
+            repos.inspect(tx, repo)
+            for info in commits.list_(tx, repo, origin=origin):
+                if info.key in seen:
+                    break
+                if not branch or info.branch == branch:
+                    found.append(info.key)
+        found.reverse()
+        return found
+
+
+def _listed_repo(request: pfs_pb2.ListCommitRequest) -> RepoKey:
+    """The repo to list: clients that list a branch may say so in `to` only."""
+    if request.HasField("repo"):
+        return convert.repo_key(request.repo)
+    return convert.commit_ref(request.to).repo
+
+
+def _origin(kind: int) -> Origin | None:
+    return Origin(kind) if kind else None

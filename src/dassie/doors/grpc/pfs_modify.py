@@ -1,0 +1,132 @@
+"""pfs_v2.API, the stream that writes: ModifyFile. Part of `pfs.PfsService`; `feed` serves file sets
+too.
+
+One message may carry 4 KiB, and a stream a hundred thousand of them. So the event loop only
+collects raw messages; a thread parses and applies a batch while the loop collects the next one. At
+most two batches of a stream are in memory, which is how a fast client is slowed down.
+"""
+
+from __future__ import annotations
+
+from asyncio import wrap_future
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+
+from dassie._proto.pfs import pfs_pb2
+from dassie.doors.grpc import convert
+from dassie.doors.grpc.calls import BATCH_BYTES, BATCH_MESSAGES, Call, Requests, parse
+from dassie.errors import Aborted, InvalidArgument, Unimplemented
+from dassie.pfs.files import Files
+from dassie.pfs.modification import Modification
+
+
+class ModifyMethods:
+    _files: Files
+
+    async def modify_file(self, requests: Requests, call: Call) -> None:
+        first = await requests.read_raw()
+        if first is None:
+            raise InvalidArgument("the stream is empty; its first message must be set_commit")
+        message = parse(pfs_pb2.ModifyFileRequest, first)
+        if message.WhichOneof("body") != "set_commit":
+            raise InvalidArgument("the first message of the stream must be set_commit")
+        ref = convert.commit_ref(message.set_commit)
+        await feed(requests, call, Writing(lambda: self._files.modify(ref)))
+
+
+class Interrupted(Aborted):
+    """The client went away before it had closed its stream: nothing of it is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("the stream broke off before its end; nothing was written")
+
+
+class Writing:
+    """One stream's writes. Its methods block; they are called one after the other, from any thread."""
+
+    def __init__(self, open_: Callable[[], AbstractContextManager[Modification]]) -> None:
+        self._open = open_
+        self._context: AbstractContextManager[Modification] | None = None
+        self._modification: Modification | None = None
+
+    def apply(self, batch: list[bytes]) -> None:
+        """Parse and apply serialised `ModifyFileRequest`s, in order."""
+        if self._modification is None:
+            self._context = self._open()
+            self._modification = self._context.__enter__()
+        modification = self._modification
+        for raw in batch:
+            message = parse(pfs_pb2.ModifyFileRequest, raw)
+            kind = message.WhichOneof("body")
+            if kind == "add_file":
+                _add(modification, message.add_file)
+            elif kind == "delete_file":
+                modification.delete(message.delete_file.path, message.delete_file.datum)
+            elif kind == "copy_file":
+                _copy(modification, message.copy_file)
+            else:
+                raise InvalidArgument(
+                    "set_commit may only be the first message of the stream"
+                    if kind
+                    else "a message of the stream says neither add, delete nor copy"
+                )
+
+    def finish(self) -> None:
+        """Publish everything at once."""
+        self.apply([])
+        context, self._context = self._context, None
+        if context is not None:
+            context.__exit__(None, None, None)
+
+    @property
+    def commit_id(self) -> str:
+        """Of the commit or file set that was written, after `finish`."""
+        commit = self._modification.commit if self._modification else None
+        return commit.id if commit else ""
+
+    def abandon(self) -> None:
+        """Drop everything. Harmless after `finish`, whether that succeeded or not."""
+        context, self._context = self._context, None
+        if context is not None:
+            error = Interrupted()
+            with suppress(Interrupted):
+                context.__exit__(Interrupted, error, None)
+
+
+async def feed(requests: Requests, call: Call, writing: Writing) -> None:
+    """Apply all that the client streams; publish at its end, or leave nothing when there is none."""
+    running: Future[None] = call.threads.submit(writing.apply, [])
+    try:
+        async for batch in _batches(requests):
+            await wrap_future(running)
+            running = call.threads.submit(writing.apply, batch)
+        await wrap_future(running)
+        running = call.threads.submit(writing.finish)
+        await wrap_future(running)
+    finally:
+        # A thread may still be at work for a client that has gone: clean up behind it.
+        running.add_done_callback(lambda _: call.threads.submit(writing.abandon))
+
+
+async def _batches(requests: Requests) -> AsyncIterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    while (raw := await requests.read_raw()) is not None:
+        batch.append(raw)
+        size += len(raw)
+        if size >= BATCH_BYTES or len(batch) >= BATCH_MESSAGES:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _add(modification: Modification, message: pfs_pb2.AddFile) -> None:
+    if message.HasField("url"):
+        raise Unimplemented(f"putting a file from a URL ({message.path})")
+    modification.add(message.path, message.raw.value, message.datum)
+
+
+def _copy(modification: Modification, message: pfs_pb2.CopyFile) -> None:
+    ref, path = convert.file_ref(message.src)
+    modification.copy(message.dst, ref, path, message.append, message.datum)
