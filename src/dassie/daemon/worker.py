@@ -4,8 +4,9 @@ An executor starts it with one JSON line on standard input:
 
     {"address": "127.0.0.1:30650", "token": "…", "worker_id": "…", "folder": "/…", "sandbox": {…}}
 
-and keeps standard input open: its end means that the worker is not wanted any more. The object
-store's address comes from pachd. Exit status 0: told to stop; 1: the last line on standard error
+and keeps standard input open: its end means that the worker is not wanted any more. The worker
+writes the line `ready` to standard output once pachd knows it. The object store's address comes
+from pachd. Exit status 0: told to stop; 1: the last line on standard error
 says why. The worker never outlives its executor.
 """
 
@@ -62,7 +63,7 @@ def _work(order: dict[str, Any]) -> None:
     folder = _folder(Path(order["folder"]))
     link = Link(order["address"], order["token"], order["worker_id"])
     settings = SandboxSettings.from_json(order.get("sandbox", {}))
-    worker = Worker(link, folder, settings, _open_storage)
+    worker = Worker(link, folder, settings, _open_storage, ready=_say_ready)
     _stop_with_input(worker.stop)
     signal.signal(signal.SIGTERM, lambda *_: _stop(worker.stop))
     try:
@@ -78,6 +79,11 @@ def _folder(path: Path) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(0o711)
     return path
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
 
 
 def _open_storage(url: str, index: RemoteIndex, session: int) -> Storage:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import queue
+import select
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,7 @@ class _Place:
     number: int
     process: subprocess.Popen[bytes] | None = None
     worker_id: str = ""
+    shown_id: str = ""
     state: WorkerState = WorkerState.STARTING
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = 0.0
@@ -59,7 +61,7 @@ class _Place:
     reader: threading.Thread | None = None
 
     def enter(self, state: WorkerState) -> None:
-        self.state, self.since = state, datetime.now(UTC)
+        self.state, self.since, self.shown_id = state, datetime.now(UTC), self.worker_id
 
 
 class ProcessExecutor:
@@ -103,10 +105,12 @@ class ProcessExecutor:
             places = [self._places[key] for key in sorted(self._places)]
             return [
                 WorkerStatus(
-                    worker_id=place.worker_id,
+                    worker_id=place.shown_id,
                     pool=place.pool.name,
                     state=place.state,
-                    pid=place.process.pid if place.process else None,
+                    pid=place.process.pid
+                    if place.process and place.state is not WorkerState.BACKING_OFF
+                    else None,
                     since=place.since,
                     restarts=place.restarts,
                     error=place.error,
@@ -151,8 +155,9 @@ class ProcessExecutor:
                     self._end(place, now)
             elif place.process is None and now >= place.due:
                 self._start(place, now)
-            elif place.state is WorkerState.STARTING and now - place.started > FIRST_PAUSE:
+            elif place.state is not WorkerState.RUNNING and _is_ready(place.process):
                 place.enter(WorkerState.RUNNING)
+                place.error = ""
 
     def _start(self, place: _Place, now: float) -> None:
         pool = place.pool
@@ -166,7 +171,7 @@ class ProcessExecutor:
                 env={"PATH": os.defpath, "LANG": "C.UTF-8", "GRPC_VERBOSITY": "NONE"},
                 cwd=self._root,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
             )
@@ -182,7 +187,8 @@ class ProcessExecutor:
             "sandbox": self._sandbox.to_json(),
         }
         place.process, place.started = process, now
-        place.enter(WorkerState.STARTING)
+        if not place.restarts:  # until it works, a restarted one is shown as the dead one it was
+            place.enter(WorkerState.STARTING)
         place.said.clear()
         place.reader = threading.Thread(target=_listen, args=(place, process), daemon=True)
         place.reader.start()
@@ -200,7 +206,7 @@ class ProcessExecutor:
             return
         if place.reader is not None:
             place.reader.join(1)
-        for stream in (process.stdin, process.stderr):
+        for stream in (process.stdin, process.stdout, process.stderr):
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
@@ -230,6 +236,14 @@ class ProcessExecutor:
                     process.stdin.close()
         elif now > place.due:
             process.kill()
+
+
+def _is_ready(process: subprocess.Popen[bytes] | None) -> bool:
+    """Whether the worker has said, by a line on its standard output, that pachd knows it."""
+    if process is None or process.stdout is None:
+        return False
+    descriptor = process.stdout.fileno()
+    return bool(select.select([descriptor], [], [], 0)[0] and os.read(descriptor, 64))
 
 
 def _listen(place: _Place, process: subprocess.Popen[bytes]) -> None:

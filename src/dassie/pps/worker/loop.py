@@ -57,8 +57,15 @@ class Worker:
     """Everything one worker process does. `run` in the main thread, `stop` from anywhere."""
 
     def __init__(
-        self, link: Link, folder: Path, settings: SandboxSettings, open_storage: OpenStorage
+        self,
+        link: Link,
+        folder: Path,
+        settings: SandboxSettings,
+        open_storage: OpenStorage,
+        ready: Callable[[], None] = lambda: None,
     ) -> None:
+        """ready: called once pachd knows this worker."""
+        self._ready_signal = ready
         self._link = link
         self._folder = folder.resolve()
         self._settings = settings
@@ -78,6 +85,7 @@ class Worker:
         sandbox = self._current_sandbox()
         try:
             assignment = self._register(sandbox.mode)
+            self._ready_signal()
             user = user_of(assignment.code.user, sandbox)
             storage = self._open_storage(assignment.storage_url, self._index, assignment.session)
             stager = Stager(
