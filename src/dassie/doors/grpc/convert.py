@@ -23,11 +23,18 @@ from dassie.pfs.model import (
     CommitKey,
     CommitRef,
     CommitState,
+    Origin,
     ProjectInfo,
     RepoInfo,
     RepoKey,
 )
 from dassie.storage.types import Dir, Entry
+
+_ORIGINS = {
+    Origin.USER: pfs_pb2.OriginKind.USER,
+    Origin.AUTO: pfs_pb2.OriginKind.AUTO,
+    Origin.FSCK: pfs_pb2.OriginKind.FSCK,
+}
 
 # -- from the wire
 # -----------------------------------------------------------------------------------
