@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dassie.client import stat_cache, wire
+from dassie.base.wire import with_field
+from dassie.client import stat_cache
 from dassie.client.batches import Batch, Buffer, Folder, Reader, Source, Tally
 from dassie.client.errors import from_call
 from dassie.client.handover import Handover
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _METHOD = "/dassie.bulk.v1.Bulk/Put"
 _FRAME_BYTES = 1 << 20
 _ASKED_AHEAD = 3
+_PUT_CHUNKS, _CHUNK_DATA = 3, 3
+"""Field numbers: `PutRequest.chunks`, `Chunks.data`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +233,10 @@ class _Upload:
             data.append(piece)
             size += len(piece)
             if size >= _FRAME_BYTES:
-                yield wire.put_chunks(hashes, data)
+                yield _chunks(hashes, data)
                 hashes, data, size = [], [], 0
         if hashes:
-            yield wire.put_chunks(hashes, data)
+            yield _chunks(hashes, data)
 
     def _files(self, batch: Batch) -> bytes:
         from dassie._proto.dassie import bulk_pb2
@@ -262,6 +265,14 @@ class _Upload:
                     complete=tally.complete,
                 )
             )
+
+
+def _chunks(hashes: list[bytes], data: list[Buffer]) -> bytes:
+    from dassie._proto.dassie import bulk_pb2
+
+    chunks = bulk_pb2.Chunks(hashes=b"".join(hashes), lengths=list(map(len, data)))
+    inner = with_field(chunks.SerializeToString(), _CHUNK_DATA, data)
+    return b"".join(with_field(b"", _PUT_CHUNKS, inner))
 
 
 def _read_again(path: str, expected: bytes) -> bytes:

@@ -81,6 +81,12 @@ class EditBuffer:
             edit.others = edit.others or {}
             edit.others.setdefault(datum, []).append(content)
 
+    def put(self, path: str, content: Content) -> None:
+        """Replace the file at `path`: `delete` and `add` in one step."""
+        edit = self._at(path)
+        edit.cleared = True
+        edit.datum, edit.parts, edit.others = DEFAULT_DATUM, [content], None
+
     def delete(self, path: str, datum: str = "") -> None:
         """Remove the file or directory at `path`.
 

@@ -67,9 +67,10 @@ class Modification:
         self._end_file()
         path = self._check_file(path)
         self.files += 1
-        if not append:
-            self.edits.delete(path)
-        self.edits.add(path, content)
+        if append:
+            self.edits.add(path, content)
+        else:
+            self.edits.put(path, content)
 
     def delete(self, path: str, datum: str = "") -> None:
         """Remove a file or directory; with a trailing `/`, a directory only. Missing is fine."""
