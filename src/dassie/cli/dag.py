@@ -19,6 +19,9 @@ Edge = tuple[str, str]
 
 def draw(edges: Sequence[Edge], alone: Iterable[str] = (), box_width: int = 0) -> list[str]:
     """The lines of the picture. `alone` are nodes without edges."""
+    alone = list(alone)
+    if not edges and not alone:
+        return []
     layers, links = _layered(edges, alone)
     widths = {
         node: 1 if _is_way(node) else max(box_width, len(node) + 4)

@@ -1,0 +1,49 @@
+"""gRPC statuses → the error tree."""
+
+from __future__ import annotations
+
+import pytest
+
+from dassie import errors
+from dassie.client.errors import NotOffered, ServerFailure, Unreachable, scrub, translate
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("NOT_FOUND", errors.NotFound),
+        ("ALREADY_EXISTS", errors.AlreadyExists),
+        ("INVALID_ARGUMENT", errors.InvalidArgument),
+        ("FAILED_PRECONDITION", errors.FailedPrecondition),
+        ("UNAVAILABLE", errors.Unavailable),
+        ("DATA_LOSS", errors.DataLoss),
+        ("UNIMPLEMENTED", NotOffered),
+        ("UNKNOWN", ServerFailure),
+        ("INTERNAL", ServerFailure),
+    ],
+)
+def test_categories(code: str, kind: type[errors.DassieError]) -> None:
+    error = translate(code, "the text", "host:1")
+    assert type(error) is kind
+    assert error.message == "the text"
+
+
+def test_go_wrapping_is_removed() -> None:
+    text = "inspect repo: rpc error: code = NotFound desc = repo default/x not found"
+    assert scrub(text) == "inspect repo: repo default/x not found"
+
+
+def test_nobody_there() -> None:
+    details = (
+        "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: "
+        "Failed to connect to remote host: Connection refused"
+    )
+    error = translate("UNAVAILABLE", details, "localhost:1")
+    assert isinstance(error, Unreachable)
+    assert "cannot reach pachd at localhost:1 (Connection refused)" in error.message
+    assert "`pachd`" in error.message
+
+
+def test_an_unfinished_commit_is_not_an_unreachable_server() -> None:
+    error = translate("UNAVAILABLE", "commit default/a@b not finished", "localhost:1")
+    assert not isinstance(error, Unreachable)
