@@ -50,6 +50,10 @@ class ChunkReader:
                 raise MissingChunk(name)
         return [(name, places[name]) for name in hashes]
 
+    def read_placed(self, places: list[Located]) -> dict[bytes, bytes]:
+        """Chunks whose place is known, before the index knows it."""
+        return dict(self._fetch(places))
+
     def _fetch(self, places: list[Located]) -> Iterator[tuple[bytes, bytes]]:
         for run in joined(places, self._limits.read_gap, self._limits.read_bytes):
             first, last = run[0][1], run[-1][1]

@@ -8,6 +8,7 @@ GIL tens of thousands of times, and every time wait to get it back.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,10 +23,10 @@ Entry = tuple[bytes, ChunkLocation]
 
 _FIND_BATCH = 4096
 _NUMBER = "%012d"
-"""Numbers travel to SQLite as decimal text of this width; SQL cannot unpack binary ones."""
+"""Numbers travel to SQLite as decimals of this width; SQL cannot unpack binary ones."""
 
 _NUMBERED = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)"
-_FOUND = 'c.hash, p.key, c."offset", c.stored, c.length, c.codec, p.condemned_at, p.id'
+_FOUND = 'c.hash, c.pack, c."offset", c.stored, c.length, c.codec'
 _ON_CONFLICT = """ON CONFLICT (hash) DO UPDATE
 SET pack = excluded.pack, "offset" = excluded."offset", stored = excluded.stored,
     length = excluded.length, codec = excluded.codec
@@ -34,7 +35,6 @@ WHERE (SELECT condemned_at FROM packs WHERE id = chunks.pack) IS NOT NULL"""
 _SQLITE_FIND = (
     f"{_NUMBERED} SELECT {_FOUND} FROM n"  # noqa: S608 - constants only
     " CROSS JOIN chunks c ON c.hash = substr(:hashes, n.i * 32 + 1, 32)"
-    " JOIN packs p ON p.id = c.pack"
 )
 _SQLITE_ADD = (
     f'{_NUMBERED} INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
@@ -47,7 +47,7 @@ _SQLITE_ADD = (
 )
 _POSTGRES_FIND = (
     f"SELECT {_FOUND} FROM unnest(%(hashes)s::bytea[]) AS n(h)"  # noqa: S608 - constants only
-    " JOIN chunks c ON c.hash = n.h JOIN packs p ON p.id = c.pack"
+    " JOIN chunks c ON c.hash = n.h"
 )
 _POSTGRES_ADD = (
     'INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
@@ -72,21 +72,34 @@ class DatabaseIndex:
         found: dict[bytes, ChunkLocation] = {}
         for start in range(0, len(hashes), _FIND_BATCH):
             batch = hashes[start : start + _FIND_BATCH]
-            rows = self._rows(batch)
-            condemned = sorted({row[7] for row in rows if row[6] is not None})
+            places, condemned = self._look_up(batch)
             if condemned:
                 self._reprieve(condemned)
-                rows = [row for row in self._rows(batch) if row[6] is None]
-            for name, key, offset, stored, length, codec, _, _ in rows:
-                found[bytes(name)] = ChunkLocation(key, offset, stored, length, codec)
+                places, _ = self._look_up(batch)
+            found.update(places)
         return found
 
-    def _rows(self, hashes: list[bytes]) -> Sequence[Any]:
+    def _look_up(self, hashes: list[bytes]) -> tuple[dict[bytes, ChunkLocation], list[int]]:
+        """Those in packs that stand, and the packs of others that are condemned."""
         with self._db.read() as tx:
+            params: dict[str, Any] = {"hashes": hashes}
             if self._db.is_sqlite:
                 params = {"count": len(hashes), "hashes": b"".join(hashes)}
-                return tx.conn.exec_driver_sql(_SQLITE_FIND, params).fetchall()
-            return tx.conn.exec_driver_sql(_POSTGRES_FIND, {"hashes": hashes}).fetchall()
+            find = _SQLITE_FIND if self._db.is_sqlite else _POSTGRES_FIND
+            # The driver's own rows: the wrapper's cost as much as the look-up.
+            cursor = tx.conn.exec_driver_sql(find, params).cursor
+            rows = cursor.fetchall() if cursor is not None else []
+            ids = {row[1] for row in rows}
+            if not ids:
+                return {}, []
+            used = tx.execute(sa.select(packs).where(packs.c.id.in_(ids))).all()
+        condemned = [pack.id for pack in used if pack.condemned_at is not None]
+        keys = {pack.id: pack.key for pack in used if pack.condemned_at is None}
+        return {
+            name: ChunkLocation(keys[pack], offset, stored, length, codec)
+            for name, pack, offset, stored, length, codec in rows
+            if pack in keys
+        }, condemned
 
     def _reprieve(self, ids: list[int]) -> None:
         wanted = sa.update(packs).where(packs.c.id.in_(ids), packs.c.deleted_at.is_(None))
@@ -95,8 +108,13 @@ class DatabaseIndex:
 
     def add_pack(self, key: str, size: int, entries: list[Entry]) -> None:
         """Record a pack that is durable. Idempotent; what another pack holds keeps its place."""
+        self.add_packs([(key, size, entries)])
+
+    def add_packs(self, packs: list[tuple[str, int, list[Entry]]]) -> None:
+        """Several packs in one transaction, which writes every page of the index once only."""
         with self._db.write(shared=True) as tx:
-            add_pack(tx, key, size, entries, sqlite=self._db.is_sqlite)
+            for key, size, entries in packs:
+                add_pack(tx, key, size, entries, sqlite=self._db.is_sqlite)
 
 
 def add_pack(tx: Tx, key: str, size: int, entries: Sequence[Entry], *, sqlite: bool) -> None:
@@ -120,6 +138,7 @@ def add_pack(tx: Tx, key: str, size: int, entries: Sequence[Entry], *, sqlite: b
 
 
 def _columns(entries: Sequence[Entry]) -> dict[str, Any]:
+    entries = sorted(entries, key=itemgetter(0))  # neighbours in the index are written together
     return {
         "hashes": [name for name, _ in entries],
         "offsets": [at.offset for _, at in entries],
@@ -136,7 +155,8 @@ def _packed(entries: Sequence[Entry]) -> dict[str, Any]:
         "count": len(entries),
         "hashes": b"".join(columns["hashes"]),
         **{
-            name: layout % tuple(columns[name])
+            # Bytes, not text: SQLite would count characters from the start for every row.
+            name: (layout % tuple(columns[name])).encode()
             for name in ("offsets", "stored", "lengths", "codecs")
         },
     }

@@ -12,6 +12,7 @@ class Limits:
     """
     pack_bytes: plaintext gathered before a pack is sealed.
     pack_chunks: the same, in chunks.
+    record_chunks: chunks of stored packs gathered before the index is told of them.
     buffer_bytes: plaintext that all uploads of the process together keep waiting in memory.
     probe_chunks, probe_bytes: chunks gathered before the index is asked which of them it knows.
     cache_bytes: decoded tree nodes kept.
@@ -23,9 +24,10 @@ class Limits:
 
     pack_bytes: int = 24 * MIB
     pack_chunks: int = 1 << 16
+    record_chunks: int = 1 << 16
     buffer_bytes: int = 128 * MIB
     probe_chunks: int = 2048
-    probe_bytes: int = 8 * MIB
+    probe_bytes: int = 4 * MIB
     cache_bytes: int = 64 * MIB
     read_bytes: int = 4 * MIB
     read_gap: int = 64 << 10

@@ -2,23 +2,34 @@
 
 One `PackPool` per process owns the threads and the memory budget; one `Packer` per upload gathers
 chunks. Compression, hashing and the write run without the GIL, beside further ingest. A pack is
-stored first and then recorded in the index, so the index never names what is not there.
+stored first and recorded in the index later, so the index never names what is not there.
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, runtime_checkable
 
 from dassie.blob.api import BlobStore, Buffer
 from dassie.storage import codec, pack
 from dassie.storage.limits import Limits
-from dassie.storage.types import ChunkIndex
+from dassie.storage.types import ChunkIndex, ChunkLocation
 
 MIN_PACK_BYTES = 512 << 10
 _IN_FLIGHT = 2
+
+Pack = tuple[str, int, list[tuple[bytes, ChunkLocation]]]
+"""A stored pack: key, size, and what is where in it."""
+
+
+@runtime_checkable
+class BatchIndex(Protocol):
+    """A chunk index that can record several packs at once."""
+
+    def add_packs(self, packs: list[Pack]) -> None: ...
 
 
 class PackPool:
@@ -58,15 +69,15 @@ class PackPool:
     def held(self) -> int:
         return self._held
 
-    def seal(self, chunks: dict[bytes, Buffer], held: int) -> Future[int]:
-        """Compress, store and record a pack; the future's result is its size."""
+    def seal(self, chunks: dict[bytes, Buffer], held: int) -> Future[Pack]:
+        """Compress and store a pack in the background."""
         try:
             return self._executor.submit(self._seal, chunks, held)
         except BaseException:
             self.hold(-held)
             raise
 
-    def _seal(self, chunks: dict[bytes, Buffer], held: int) -> int:
+    def _seal(self, chunks: dict[bytes, Buffer], held: int) -> Pack:
         try:
             plain = list(chunks.values())
             key = pack.key_of(uuid.uuid4().hex)
@@ -74,41 +85,66 @@ class PackPool:
                 key, list(chunks), [len(data) for data in plain], codec.compress(plain)
             )
             self._blob.put(key, parts)
-            self._index.add_pack(key, size, entries)
-            return size
+            return key, size, entries
         finally:
             self.hold(-held)
+
+    def record(self, packs: list[Pack]) -> None:
+        """Enter stored packs in the index: together, where it can, as that costs it much less."""
+        if isinstance(self._index, BatchIndex):
+            self._index.add_packs(packs)
+        else:
+            for key, size, entries in packs:
+                self._index.add_pack(key, size, entries)
+
+    def record_later(self, packs: list[Pack]) -> Future[None]:
+        return self._executor.submit(self.record, packs)
 
     def close(self) -> None:
         self._executor.shutdown(wait=True)
 
 
 class Packer:
-    """New chunks of one upload. Not thread-safe."""
+    """New chunks of one upload. Not thread-safe.
+
+    A chunk goes through four stages: open (gathered), sealed (its pack is being stored), stored
+    (its pack waits to be recorded), recorded in the index, and is forgotten here.
+    """
 
     def __init__(self, pool: PackPool) -> None:
         self._pool = pool
         self._open: dict[bytes, Buffer] = {}
         self._open_bytes = 0
-        self._sealed: list[tuple[dict[bytes, Buffer], Future[int]]] = []
+        self._sealed: list[tuple[dict[bytes, Buffer], Future[Pack]]] = []
+        self._stored: list[Pack] = []
+        self._recording: tuple[list[Pack], Future[None]] | None = None
+        self._places: dict[bytes, ChunkLocation] = {}
+        """Of chunks in packs that are stored and not known to be recorded."""
         self.stored_bytes = 0
         """Size of the packs stored so far."""
         pool.enter()
 
-    def add(self, name: bytes, data: Buffer) -> None:
-        """Take a chunk that is not stored yet; `data` must not change any more."""
-        self._open[name] = data
-        size = len(data)
-        self._open_bytes += size
-        self._pool.hold(size)
-        if (
-            self._open_bytes >= self._pool.share()
-            or len(self._open) >= self._pool.limits.pack_chunks
-        ):
+    def add(self, chunks: dict[bytes, Buffer]) -> int:
+        """Take chunks that are not stored yet; the buffers must not change any more.
+
+        Returns how many bytes they are.
+        """
+        added = sum(map(len, chunks.values()))
+        self._pool.hold(added)
+        self._open.update(chunks)
+        self._open_bytes += added
+        limits = self._pool.limits
+        if self._open_bytes >= self._pool.share() or len(self._open) >= limits.pack_chunks:
             self._seal()
+        return added
+
+    def known(self, names: Iterable[bytes]) -> set[bytes]:
+        """Those that were added and may not be in the index yet."""
+        pending: list[dict[bytes, Any]] = [self._open, *(chunks for chunks, _ in self._sealed), self._places]
+        return {name for chunks in pending if chunks for name in chunks.keys() & names}
 
     def get(self, name: bytes) -> Buffer | None:
-        """A chunk that was added and may not be in the index yet."""
+        """A chunk that was added and whose pack is not stored yet."""
         data = self._open.get(name)
         if data is None:
             for chunks, _ in self._sealed:
@@ -116,15 +152,25 @@ class Packer:
                     return data
         return data
 
+    def place(self, name: bytes) -> ChunkLocation | None:
+        """Where a chunk lies whose pack is stored and may not be in the index yet."""
+        return self._places.get(name)
+
     @property
     def is_flushed(self) -> bool:
-        return not self._open and not self._sealed
+        return not (self._open or self._sealed or self._stored or self._recording)
 
     def flush(self) -> None:
         """Return when everything added is stored and recorded."""
         if self._open:
             self._seal()
-        self._collect(lambda _: True)
+        while self._sealed:
+            self._pop()
+        self._finish_recording()
+        if self._stored:
+            self._pool.record(self._stored)
+            self._stored = []
+        self._places = {}
 
     def close(self) -> None:
         """Drop what is not sealed; wait for what is."""
@@ -133,23 +179,40 @@ class Packer:
         sealed, self._sealed = self._sealed, []
         for _, future in sealed:
             future.exception()
+        if self._recording is not None:
+            self._recording[1].exception()
         self._pool.leave()
 
     def _seal(self) -> None:
         chunks, held = self._open, self._open_bytes
         self._open, self._open_bytes = {}, 0
         self._sealed.append((chunks, self._pool.seal(chunks, held)))
-        self._collect(lambda future: future.done())
-        while len(self._sealed) > _IN_FLIGHT or (
-            self._sealed and self._pool.held > self._pool.limits.buffer_bytes
+        while self._sealed and (
+            self._sealed[0][1].done()
+            or len(self._sealed) > _IN_FLIGHT
+            or self._pool.held > self._pool.limits.buffer_bytes
         ):
-            self._pop()
-
-    def _collect(self, ready: Callable[[Future[int]], bool]) -> None:
-        while self._sealed and ready(self._sealed[0][1]):
             self._pop()
 
     def _pop(self) -> None:
         """Wait for the oldest sealed pack; a failure is raised here and stays until `close`."""
-        self.stored_bytes += self._sealed[0][1].result()
+        stored = self._sealed[0][1].result()
         del self._sealed[0]
+        _, size, entries = stored
+        self.stored_bytes += size
+        self._stored.append(stored)
+        self._places.update(entries)
+        if sum(len(entries) for _, _, entries in self._stored) >= self._pool.limits.record_chunks:
+            self._finish_recording()
+            self._recording = (self._stored, self._pool.record_later(self._stored))
+            self._stored = []
+
+    def _finish_recording(self) -> None:
+        if self._recording is None:
+            return
+        packs, future = self._recording
+        future.result()
+        self._recording = None
+        for _, _, entries in packs:
+            for name, _ in entries:
+                del self._places[name]

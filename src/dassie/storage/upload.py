@@ -22,7 +22,7 @@ from dassie.storage.errors import UnknownChunk
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeCache, NodeReader
 from dassie.storage.packer import Packer, PackPool
-from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, Content, Dir, Edit
+from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, ChunkLocation, Content, Dir, Edit
 
 if TYPE_CHECKING:
     from dassie.meta.transaction import Tx
@@ -45,8 +45,9 @@ class Upload:
         self._index = index
         self._reader = reader
         self._cache = cache
-        self._limits = pool.limits
-        self._pool = pool
+        self._probe_chunks = pool.limits.probe_chunks
+        self._probe_bytes = pool.limits.probe_bytes
+        self._edit_batch = pool.limits.edit_batch
         self._packer = Packer(pool)
         self._unprobed: dict[bytes, Buffer] = {}
         self._unprobed_bytes = 0
@@ -67,8 +68,14 @@ class Upload:
             return writer.close()
         if not size:
             return EMPTY
+        # From here on this is `take`, spelled out: it runs once for every small file there is.
         name = digest(data)
-        self.take(name, data if type(data) is bytes else bytes(data))
+        gathered = self._unprobed
+        if name not in gathered:
+            gathered[name] = data if type(data) is bytes else bytes(data)
+            self._unprobed_bytes += size
+            if self._unprobed_bytes >= self._probe_bytes or len(gathered) >= self._probe_chunks:
+                self._probe()
         return Content(name, size)
 
     def writer(self) -> FileWriter:
@@ -98,11 +105,13 @@ class Upload:
 
     def missing(self, hashes: list[bytes]) -> list[bool]:
         """Which of these chunks would have to be sent."""
-        found = self._index.find([name for name in hashes if self._pending(name) is None])
+        here = self._packer.known(hashes)
+        here.update(name for name in hashes if name in self._unprobed)
+        found = self._index.find([name for name in hashes if name not in here])
         if len(self._known) + len(found) > _KNOWN_LIMIT:
             self._known.clear()
         self._known.update((name, place.length) for name, place in found.items())
-        return [name not in found and self._pending(name) is None for name in hashes]
+        return [name not in found and name not in here for name in hashes]
 
     def add_chunk(self, hash: bytes, data: Buffer, *, verify: bool = True) -> None:  # noqa: A002
         """Take a chunk that the other side cut."""
@@ -137,7 +146,7 @@ class Upload:
         """
         stream = iter(edits)
         nodes = _NodeStore(self, self._cache)
-        while batch := list(islice(stream, self._limits.edit_batch)):
+        while batch := list(islice(stream, self._edit_batch)):
             root = edit.apply(nodes, root, batch)
         return root if root.ref is not None else EMPTY_DIR
 
@@ -163,7 +172,6 @@ class Upload:
 
     def close(self) -> None:
         """Give up memory; what was not flushed is lost."""
-        self._pool.hold(-self._unprobed_bytes)
         self._unprobed, self._unprobed_bytes = {}, 0
         self._packer.close()
 
@@ -173,22 +181,28 @@ class Upload:
         """Keep a chunk whose name is right and whose bytes will not change."""
         if name in self._unprobed:
             return
-        size = len(data)
         self._unprobed[name] = data
-        self._unprobed_bytes += size
-        self._pool.hold(size)
-        limits = self._limits
-        if len(self._unprobed) >= limits.probe_chunks or self._unprobed_bytes >= limits.probe_bytes:
+        self._unprobed_bytes += len(data)
+        if self._unprobed_bytes >= self._probe_bytes or len(self._unprobed) >= self._probe_chunks:
             self._probe()
 
     def read_chunks(self, names: list[bytes]) -> list[bytes]:
-        """Chunks by name, also those of this upload that are not stored yet."""
-        here = {name: data for name in names if (data := self._pending(name)) is not None}
-        if not here:
+        """Chunks by name, also those of this upload that are not stored or not recorded yet."""
+        here: dict[bytes, bytes] = {}
+        placed: list[tuple[bytes, ChunkLocation]] = []
+        rest: list[bytes] = []
+        for name in dict.fromkeys(names):
+            if (data := self._pending(name)) is not None:
+                here[name] = bytes(data)
+            elif (place := self._packer.place(name)) is not None:
+                placed.append((name, place))
+            else:
+                rest.append(name)
+        if not here and not placed:
             return self._reader.read(names)
-        rest = [name for name in dict.fromkeys(names) if name not in here]
-        stored = dict(zip(rest, self._reader.read(rest), strict=True)) if rest else {}
-        return [stored[name] if name in stored else bytes(here[name]) for name in names]
+        here.update(self._reader.read_placed(placed))
+        here.update(zip(rest, self._reader.read(rest), strict=True))
+        return [here[name] for name in names]
 
     def _pending(self, name: bytes) -> Buffer | None:
         data = self._unprobed.get(name)
@@ -199,37 +213,46 @@ class Upload:
         gathered = self._unprobed
         if not gathered:
             return
-        new = [name for name in gathered if self._packer.get(name) is None]
-        stored = self._index.find(new)
-        self._pool.hold(-self._unprobed_bytes)
         self._unprobed, self._unprobed_bytes = {}, 0
-        for name in new:
-            if name not in stored:
-                data = gathered[name]
-                self.new_bytes += len(data)
-                self._packer.add(name, data)
+        for name in self._packer.known(gathered):
+            del gathered[name]
+        stored = self._index.find(list(gathered))
+        for name in stored:
+            del gathered[name]
+        if gathered:
+            self.new_bytes += self._packer.add(gathered)
 
     def _expect(self, name: bytes, length: int) -> None:
-        data = self._pending(name)
-        have = len(data) if data is not None else self._known.get(name)
+        have = self._length(name)
         if have is None:
             self._unchecked[name] = length
-            if len(self._unchecked) >= self._limits.probe_chunks:
+            if len(self._unchecked) >= self._probe_chunks:
                 self._check_expected()
         elif have != length:
-            raise InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
+            raise _wrong_length(name, have, length)
+
+    def _length(self, name: bytes) -> int | None:
+        """Length of a chunk of this upload, or of one that `missing` found."""
+        if (data := self._pending(name)) is not None:
+            return len(data)
+        if (place := self._packer.place(name)) is not None:
+            return place.length
+        return self._known.get(name)
 
     def _check_expected(self) -> None:
         unchecked, self._unchecked = self._unchecked, {}
-        stored = self._index.find(list(unchecked))
+        stored = self._index.find(list(unchecked)) if unchecked else {}
         for name, length in unchecked.items():
             place = stored.get(name)
-            data = self._pending(name) if place is None else None
-            if place is None and data is None:
+            have = place.length if place is not None else self._length(name)
+            if have is None:
                 raise UnknownChunk(name)
-            have = place.length if place is not None else len(data or b"")
             if have != length:
-                raise InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
+                raise _wrong_length(name, have, length)
+
+
+def _wrong_length(name: bytes, have: int, length: int) -> InvalidArgument:
+    return InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
 
 
 class FileWriter:
