@@ -1,0 +1,176 @@
+"""From the results of a job's datums to the content of its output and meta commits.
+
+The scheduler calls `Finisher.build` when every datum has a durable result, and publishes what it
+returns in one transaction. Both trees are edits of the base's trees: only datums that were
+processed or removed are looked at. Building again after a crash gives the same trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from dassie.base.glob import Glob
+from dassie.meta.database import Database
+from dassie.pps import tasks
+from dassie.pps.datums import (
+    DatumRecord,
+    datum_dir,
+    input_path,
+    output_dir,
+    record_dir,
+    record_path,
+)
+from dassie.pps.jobs import Ending
+from dassie.pps.model import JobInfo
+from dassie.pps.planning import RECOVERED_DIR
+from dassie.pps.records import record_of
+from dassie.pps.results import Result
+from dassie.pps.spec import Spec
+from dassie.pps.states import DatumState, JobState
+from dassie.pps.tables import REMOVE
+from dassie.storage.errors import PathConflict
+from dassie.storage.store import Storage, Upload
+from dassie.storage.types import EMPTY, Content, Delete, Dir, Edit, Put
+
+_PAGE: Final = 2000
+
+
+@dataclass(slots=True)
+class _Changes:
+    """Edits gathered from all rows. Paths of the output, with the datum that writes each."""
+
+    meta: list[Edit] = field(default_factory=list)
+    written: list[tuple[str, str, Content]] = field(default_factory=list)
+    removed: set[str] = field(default_factory=set)
+    failed: tuple[str, str] | None = None
+
+
+class Finisher:
+    """Builds the trees of finished jobs."""
+
+    def __init__(self, db: Database, storage: Storage) -> None:
+        self._db = db
+        self._storage = storage
+
+    def build(self, upload: Upload, job: JobInfo, spec: Spec, start: tuple[Dir, Dir]) -> Ending:
+        """How the job ends, with both trees stored (not yet flushed) through `upload`.
+
+        `start`: output and meta tree that the result is made from.
+        """
+        old_output, old_meta = start
+        changes = self._gather(upload, job, spec, old_meta)
+        meta = upload.edit(old_meta, changes.meta) if changes.meta else old_meta
+        if changes.failed is not None:
+            id_, reason = changes.failed
+            text = f"datum {id_} failed: {reason}" if reason else f"datum {id_} failed"
+            return Ending(JobState.FAILURE, text, None, meta)
+        try:
+            output = self._output(upload, old_output, changes)
+        except PathConflict as conflict:
+            reason = self._name_writers(conflict, changes, old_meta)
+            return Ending(JobState.FAILURE, reason, None, meta)
+        return Ending(JobState.SUCCESS, "", output, meta)
+
+    # -- gathering ---------------------------------------------------------------------------
+
+    def _gather(self, upload: Upload, job: JobInfo, spec: Spec, old_meta: Dir) -> _Changes:
+        changes = _Changes()
+        tree = self._storage.tree
+        recovered_before = bool(old_meta.files) and tree.lookup(old_meta, RECOVERED_DIR) is not None
+        for row in self._rows(job.seq):
+            id_ = row.datum_id
+            if row.in_base:
+                self._forget_output(changes, old_meta, id_)
+                if recovered_before:
+                    changes.meta.append(Delete(f"{RECOVERED_DIR}/{id_}"))
+            if row.kind == REMOVE:
+                changes.meta += [Delete(record_dir(id_)), Delete(datum_dir(id_))]
+                continue
+            result = Result.from_json(row.state, row.result)
+            record = record_of(job, row, result, spec.transform.image)
+            if record.state == DatumState.FAILED and changes.failed is None:
+                changes.failed = (id_, record.reason)
+            self._add(upload, changes, record, in_base=row.in_base)
+        return changes
+
+    def _forget_output(self, changes: _Changes, old_meta: Dir, id_: str) -> None:
+        """What the base has of a datum's output is not in the new output."""
+        tree = self._storage.tree
+        out = output_dir(id_)
+        if tree.lookup(old_meta, out) is None:
+            return
+        for entry in tree.walk(old_meta, out, dirs=False):
+            changes.removed.add(entry.path[len(out) :])
+
+    def _add(
+        self, upload: Upload, changes: _Changes, record: DatumRecord, *, in_base: bool
+    ) -> None:
+        id_ = record.id
+        edits = changes.meta
+        edits.append(Put(record_path(id_), upload.put(record.to_json())))
+        for file in record.inputs:
+            if isinstance(file.node, Content) or file.node.files:
+                edits.append(Put(input_path(id_, file).rstrip("/"), file.node))
+        if record.state == DatumState.RECOVERED:
+            edits.append(Put(f"{RECOVERED_DIR}/{id_}", EMPTY))
+        if record.output is not None and record.output.files:
+            edits.append(Put(output_dir(id_), record.output))
+            for entry in self._storage.tree.walk(record.output, "/", dirs=False):
+                assert isinstance(entry.node, Content)  # noqa: S101 - `dirs=False`
+                changes.written.append((entry.path, id_, entry.node))
+        elif in_base:
+            edits.append(Delete(output_dir(id_)))
+
+    def _rows(self, seq: int) -> Iterator[sa.Row[Any]]:
+        """The job's rows in order, in pages: no transaction stays open while trees are read."""
+        last = -1
+        while True:
+            with self._db.read() as tx:
+                rows = tasks.page(tx, seq, last, _PAGE)
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            last = rows[-1].ordinal
+
+    # -- the output --------------------------------------------------------------------------
+
+    def _output(self, upload: Upload, old: Dir, changes: _Changes) -> Dir:
+        """A path that only removed outputs had is free again; any other may be written once."""
+        edits: list[Edit] = [Delete(path) for path in changes.removed]
+        edits += [Put(path, content, create=True) for path, _, content in changes.written]
+        return upload.edit(old, edits) if edits else old
+
+    def _name_writers(self, conflict: PathConflict, changes: _Changes, old_meta: Dir) -> str:
+        """Which datums write the path: known only now, because only now it is asked for."""
+        path = conflict.path.rstrip("/")
+        writers = [
+            id_
+            for written, id_, _ in changes.written
+            if written == path or written.startswith(f"{path}/") or path.startswith(f"{written}/")
+        ]
+        processed = set(writers)
+        owners = [id_ for id_ in self._owners(old_meta, path) if id_ not in processed]
+        names = list(dict.fromkeys([*writers, *owners]))[:2]
+        return f"{conflict.what}: {path} is written by datum {' and by datum '.join(names)}"
+
+    def _owners(self, meta: Dir, path: str) -> Iterator[str]:
+        """Datums of the base whose output has `path`, or something below or above it."""
+        if not meta.files:
+            return
+        tree = self._storage.tree
+        for entry in tree.glob(meta, Glob.parse("/pfs/*")):
+            id_ = entry.path.rstrip("/").rpartition("/")[2]
+            out = tree.lookup(meta, output_dir(id_))
+            if out is None or not isinstance(out.node, Dir):
+                continue
+            place = path
+            while place:
+                found = tree.lookup(out.node, place)
+                if found is not None and (place == path or not found.is_dir):
+                    yield id_
+                    break
+                place = place.rpartition("/")[0]

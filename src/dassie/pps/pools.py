@@ -1,0 +1,152 @@
+"""Which workers are wanted, for every pipeline, and what the executor makes of it.
+
+The scheduler calls `reconcile` at every turn: pools of running pipelines are opened and kept at
+their size, pools of stopped, updated or deleted ones are closed, workers known to be dead lose
+their datums at once. Pipeline states follow from that. Starting workers is the executor's business.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from dassie.meta.database import Database
+from dassie.pps import pipelines
+from dassie.pps.dispatch import Dispatcher
+from dassie.pps.executors.api import Executor, Pool, WorkerState, WorkerStatus
+from dassie.pps.model import PipelineKey
+from dassie.pps.pipelines import Current
+from dassie.pps.spec import Spec
+from dassie.pps.states import PIPELINE_MOVES, PipelineState
+
+Verdict = tuple[PipelineState, str]
+
+
+@dataclass(slots=True)
+class _Kept:
+    pool: Pool
+    spec: Spec
+    count: int = -1
+
+
+class Pools:
+    """The live pools, one per running pipeline. Called from the controller's thread only, but for
+    `name_of`."""
+
+    def __init__(self, db: Database, dispatcher: Dispatcher, executor: Executor) -> None:
+        self._db = db
+        self._dispatcher = dispatcher
+        self._executor = executor
+        self._kept: dict[PipelineKey, _Kept] = {}
+
+    def reconcile(
+        self,
+        current: list[Current],
+        specs: Mapping[PipelineKey, Spec],
+        busy: Collection[PipelineKey],
+        troubles: Mapping[PipelineKey, Verdict],
+    ) -> None:
+        """Make pools and states what they should be. `busy`: pipelines with unfinished jobs;
+        `troubles`: states that the scheduler knows better."""
+        wanted = {now.key: now for now in current if not now.stopped and now.key in specs}
+        for key in list(self._kept):
+            now = wanted.get(key)
+            if now is None or self._kept[key].pool.version != now.version:
+                self._close(key)
+        for key, now in wanted.items():
+            self._keep(now, specs[key], busy=key in busy)
+        status = self._executor.status()
+        self._bury(status)
+        by_pool: dict[str, list[WorkerStatus]] = {}
+        for worker in status:
+            by_pool.setdefault(worker.pool, []).append(worker)
+        verdicts = {now.key: (PipelineState.PAUSED, "") for now in current if now.stopped}
+        for key, kept in self._kept.items():
+            verdicts[key] = troubles.get(key) or _health(kept, by_pool.get(kept.pool.name, []))
+        verdicts |= {key: trouble for key, trouble in troubles.items() if key not in verdicts}
+        self._write(verdicts, {now.key for now in current})
+
+    def name_of(self, key: PipelineKey) -> str:
+        """The pool that the pipeline's jobs run in; empty while it has none."""
+        kept = self._kept.get(key)
+        return kept.pool.name if kept is not None else ""
+
+    def requested(self, key: PipelineKey) -> int:
+        """How many workers the pipeline shall have now."""
+        kept = self._kept.get(key)
+        return max(0, kept.count) if kept is not None else 0
+
+    def close(self) -> None:
+        """Stop all workers."""
+        for key in list(self._kept):
+            self._close(key)
+
+    def _keep(self, now: Current, spec: Spec, *, busy: bool) -> None:
+        kept = self._kept.get(now.key)
+        if kept is None:
+            name = f"{now.key}@v{now.version}"
+            token = secrets.token_hex(24)
+            kept = _Kept(Pool(name, now.key.project, now.key.name, now.version, token), spec)
+            self._dispatcher.open_pool(kept.pool, spec, _environment(now))
+            self._kept[now.key] = kept
+        count = spec.parallelism if busy or not spec.autoscaling else 0
+        if count != kept.count:
+            self._executor.ensure(kept.pool, count)
+            kept.count = count
+
+    def _close(self, key: PipelineKey) -> None:
+        kept = self._kept.pop(key)
+        self._dispatcher.close_pool(kept.pool.name)
+        self._executor.stop(kept.pool.name)
+
+    def _bury(self, status: list[WorkerStatus]) -> None:
+        """Workers that the executor knows to be dead need not be waited for."""
+        dead = {worker.worker_id for worker in status if worker.state == WorkerState.BACKING_OFF}
+        for kept in self._kept.values():
+            for worker in self._dispatcher.workers(kept.pool.name):
+                if worker in dead:
+                    self._dispatcher.vanish(worker)
+
+    def _write(
+        self, verdicts: Mapping[PipelineKey, Verdict], known: Collection[PipelineKey]
+    ) -> None:
+        """Change the states that are not what they should be."""
+        with self._db.read() as tx:
+            moves = {
+                key: (old, verdict)
+                for key, verdict in verdicts.items()
+                if key in known and (old := pipelines.state_of(tx, key)) != verdict
+            }
+        if not moves:
+            return
+        with self._db.write() as tx:
+            for key, (_, (state, reason)) in moves.items():
+                now = pipelines.current(tx, key)
+                if now is None or now.stopped != (state == PipelineState.PAUSED):
+                    continue
+                old, _ = pipelines.state_of(tx, key)
+                if old == PipelineState.STANDBY and state not in PIPELINE_MOVES[old] | {old}:
+                    pipelines.set_state(tx, key, PipelineState.RUNNING)
+                pipelines.set_state(tx, key, state, reason)
+
+
+def _health(kept: _Kept, workers: list[WorkerStatus]) -> Verdict:
+    """State of a pipeline from that of its workers."""
+    if kept.count == 0:
+        return PipelineState.STANDBY, ""
+    lives = any(worker.state != WorkerState.BACKING_OFF for worker in workers)
+    dead = [worker for worker in workers if worker.state == WorkerState.BACKING_OFF]
+    if dead and not lives:
+        worst = max(dead, key=lambda worker: worker.restarts)
+        return PipelineState.CRASHING, f"workers do not stay alive: {worst.error or 'unknown'}"
+    return PipelineState.RUNNING, ""
+
+
+def _environment(now: Current) -> dict[str, str]:
+    return {
+        "PPS_PIPELINE_NAME": now.key.name,
+        "PPS_PROJECT_NAME": now.key.project,
+        "PPS_SPEC_COMMIT": now.spec_commit,
+        "PACH_IN_WORKER": "true",
+    }
