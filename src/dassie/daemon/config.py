@@ -36,6 +36,8 @@ class Config:
     """Calls that may block at the same time; more wait."""
     workers: int = 0
     """Worker processes of all pipelines together; 0: as many as there are processors."""
+    sandbox: str = "bwrap"
+    """How user code is shut in: `bwrap`, `auto` or `plain`."""
     gc_period: float = 60.0
     """Seconds between two runs of the garbage collector; 0: never."""
     gc_grace: float = 3600.0
@@ -72,6 +74,11 @@ _SOURCES: dict[str, _Source] = {
     "log_level": _Source("--log-level", "DASSIE_LOG_LEVEL", "one of " + ", ".join(LEVELS)),
     "threads": _Source("--threads", "DASSIE_THREADS", "calls that run at the same time"),
     "workers": _Source("--workers", "DASSIE_WORKERS", "worker processes; 0: one per processor"),
+    "sandbox": _Source(
+        "--sandbox",
+        "DASSIE_SANDBOX",
+        "namespaces for user code: bwrap, auto (if possible), plain (none)",
+    ),
     "gc_period": _Source("--gc-period", "STORAGE_GC_PERIOD", "seconds between collections; 0: off"),
     "gc_grace": _Source("--gc-grace", "DASSIE_GC_GRACE", "seconds for which garbage is kept"),
     "stop_grace": _Source("--stop-grace", "DASSIE_STOP_GRACE", "seconds for calls on SIGTERM"),
@@ -198,6 +205,8 @@ def _checked(config: Config) -> Config:
         raise InvalidArgument(
             f"--log-level must be one of {', '.join(LEVELS)}, not {config.log_level!r}"
         )
+    if config.sandbox not in ("bwrap", "auto", "plain"):
+        raise InvalidArgument(f"--sandbox must be bwrap, auto or plain, not {config.sandbox!r}")
     if config.threads < 2:
         raise InvalidArgument(f"--threads must be at least 2, not {config.threads}")
     for name in ("workers", "gc_period", "gc_grace", "stop_grace"):

@@ -19,7 +19,9 @@ FILE = "pachd.lock"
 
 
 class FolderLock:
-    """Holds `folder` from `__enter__` to `__exit__`; FailedPrecondition when another process does."""
+    """Holds `folder` from `__enter__` to `__exit__`; FailedPrecondition when another
+    process does.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

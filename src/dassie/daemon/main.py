@@ -35,7 +35,6 @@ def main(arguments: list[str] | None = None) -> int:
             _start_log(config)
             return asyncio.run(_serve(config, lock))
     except DassieError as error:
-        _log.error("%s", error)
         print(f"pachd: {error}", file=sys.stderr)
     except OSError as error:
         print(f"pachd: cannot use the data folder {config.data}: {error}", file=sys.stderr)

@@ -25,6 +25,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
@@ -64,6 +65,36 @@ class Threads:
 
     def close(self) -> None:
         self._pool.shutdown(wait=True)
+
+
+class Waits:
+    """The calls that only wait for something to happen: they end at once when the server stops."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Around such a call; turns the server's stop into `Unavailable`."""
+        task = asyncio.current_task()
+        if task is None or self._stopping:
+            raise errors.Unavailable("the server is stopping: try again later")
+        self._tasks.add(task)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            task.uncancel()
+            raise errors.Unavailable("the server is stopping: try again later") from None
+        finally:
+            self._tasks.discard(task)
+
+    def stop(self) -> None:
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,23 +212,23 @@ def snake_case(method: str) -> str:
 
 
 def service_handler(
-    service: ServiceDescriptor, implementation: object, threads: Threads
+    service: ServiceDescriptor, implementation: object, threads: Threads, waits: Waits
 ) -> grpc.GenericRpcHandler[Any, Any]:
     """gRPC handler of a whole service on `implementation` (see the module's text)."""
     handlers = {}
     for method in service.methods:
         function = getattr(implementation, snake_case(method.name), None)
-        handlers[method.name] = _method_handler(service, method, function, threads)
+        handlers[method.name] = _method_handler(method, function, threads, waits)
     return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
 
 def _method_handler(
-    service: ServiceDescriptor,
     method: MethodDescriptor,
     function: Callable[..., Any] | None,
     threads: Threads,
+    waits: Waits,
 ) -> Any:
-    name = f"{service.full_name}/{method.name}"
+    name = f"{method.containing_service.full_name}/{method.name}"
     kind = GetMessageClass(method.input_type)
     behaviour: _Behaviour
     if function is None:
@@ -208,6 +239,8 @@ def _method_handler(
         behaviour = _single(function)
     if method.client_streaming and function is not None and not _is_async(function):
         raise TypeError(f"{name}: a method that reads a stream must be async")
+    if function is not None and _is_async(function) and not method.client_streaming:
+        behaviour = _ending_with(waits, behaviour)
 
     async def handle(request: Any, context: Any) -> Any:
         try:
@@ -226,6 +259,14 @@ def refusal(error: errors.DassieError) -> _Behaviour:
         raise error
 
     return refuse
+
+
+def _ending_with(waits: Waits, behaviour: _Behaviour) -> _Behaviour:
+    async def wait(request: Any, call: Any) -> Any:
+        with waits.waiting():
+            return await behaviour(request, call)
+
+    return wait
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

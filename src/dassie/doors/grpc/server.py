@@ -15,7 +15,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from dassie.doors.grpc.calls import Threads, service_handler
+from dassie.doors.grpc.calls import Threads, Waits, service_handler
 from dassie.doors.grpc.services import OLD_SERVICES, SERVICES
 from dassie.errors import Unavailable
 
@@ -48,38 +48,52 @@ class Server:
         unknown = implementations.keys() - SERVICES.keys()
         if unknown:
             raise ValueError(f"no such services: {sorted(unknown)}")
+        self._implementations = implementations
         self._threads = threads
-        self._server = grpc.aio.server(options=OPTIONS)
+        self._waits = Waits()
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        nothing = object()
-        handlers = [
-            service_handler(service, implementations.get(name, nothing), threads)
-            for name, service in SERVICES.items()
-        ]
-        self._server.add_generic_rpc_handlers(handlers)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
-        self._server.add_generic_rpc_handlers((_Fallback(),))
+        self._server: grpc.aio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; the port that it is, also when `port` is 0."""
+        server = self._build()
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            bound = self._server.add_insecure_port(address)
+            bound = server.add_insecure_port(address)
         except RuntimeError:
             bound = 0
         if bound == 0:
             raise Unavailable(f"cannot listen on {address}: is another server using the port?")
-        await self._server.start()
+        await server.start()
+        self._server = server
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         return bound
 
     async def stop(self, grace: float) -> None:
-        """Refuse new calls, let running ones end for `grace` seconds, then cancel them."""
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(grace)
-        await asyncio.get_running_loop().run_in_executor(None, self._threads.close)
+        """Refuse new calls, end those that only wait, let the others run for `grace` seconds."""
+        self._waits.stop()
+        if self._server is not None:
+            await self._health.enter_graceful_shutdown()
+            await self._server.stop(grace)
+        await asyncio.to_thread(self._threads.close)
+
+    def _build(self) -> grpc.aio.Server:
+        """gRPC's own object belongs to the loop that runs when it is made."""
+        server = grpc.aio.server(options=OPTIONS)
+        nothing = object()
+        server.add_generic_rpc_handlers(
+            [
+                service_handler(
+                    service, self._implementations.get(name, nothing), self._threads, self._waits
+                )
+                for name, service in SERVICES.items()
+            ]
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        names = (*SERVICES, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        server.add_generic_rpc_handlers((_Fallback(),))
+        return server
 
 
 class _Fallback(grpc.GenericRpcHandler):  # type: ignore[type-arg]

@@ -1,0 +1,131 @@
+"""The only place that builds the server's objects and connects them. Called by `main`.
+
+Order matters twice: what is built first is used by what comes later, and stopping goes the other
+way round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+from dassie.base.clock import SystemClock
+from dassie.base.ids import new_id
+from dassie.blob.open import open_store
+from dassie.daemon.background import Chore
+from dassie.daemon.config import Config
+from dassie.doors.grpc.admin import AdminService
+from dassie.doors.grpc.auth import EnterpriseService, auth_off, identity_off
+from dassie.doors.grpc.calls import Threads
+from dassie.doors.grpc.explain import ExplainService
+from dassie.doors.grpc.pfs import PfsService
+from dassie.doors.grpc.pps import PpsService
+from dassie.doors.grpc.server import Server
+from dassie.doors.grpc.version import VersionService
+from dassie.errors import NotFound
+from dassie.meta.database import Database
+from dassie.pfs import projects
+from dassie.pfs.files import Files
+from dassie.pfs.filesets import FileSets
+from dassie.pfs.graph import Graph
+from dassie.pps.executors.process import ProcessExecutor
+from dassie.pps.sandbox.settings import SandboxSettings
+from dassie.pps.service import Pps
+from dassie.storage.index import DatabaseIndex
+from dassie.storage.sessions import DatabaseSessions
+from dassie.storage.store import Storage
+
+FILE_SET_SWEEP_S = 30.0
+
+
+class Daemon:
+    """Everything that runs in `pachd`. Constructing it blocks; the rest are coroutines
+    of one loop.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._address = ""
+        clock = SystemClock()
+        self._blob = open_store(config.storage_url)
+        self._database = Database.open(config.database_url, clock=clock)
+        self._database.create_tables()
+        self._sessions = DatabaseSessions(self._database)
+        self._storage = Storage(self._blob, DatabaseIndex(self._database), self._sessions)
+        self._graph = Graph(self._database, clock)
+        files = Files(self._graph, self._storage)
+        file_sets = FileSets(self._database, files)
+        executor = ProcessExecutor(
+            lambda: self._address,
+            config.data / "workers",
+            SandboxSettings(mode=config.sandbox, hidden=(str(config.data),)),
+        )
+        self._pps = Pps(self._database, self._graph, self._storage, self._sessions, executor, clock)
+        self._chores = [Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep)]
+        self._server = Server(
+            {
+                "admin_v2.API": AdminService(_cluster_id(config.data), self._project_exists),
+                "auth_v2.API": auth_off(),
+                "dassie.explain.v1.Explain": ExplainService(self._pps),
+                "enterprise_v2.API": EnterpriseService(),
+                "identity_v2.API": identity_off(),
+                "pfs_v2.API": PfsService(
+                    files,
+                    file_sets,
+                    self._database.notifier,
+                    self._pps.project_defaults,
+                    self._check_storage,
+                ),
+                "pps_v2.API": PpsService(self._pps, self._database.notifier, clock),
+                "versionpb_v2.API": VersionService(),
+            },
+            Threads(config.threads),
+        )
+
+    async def start(self) -> int:
+        """Listen, then resume what an earlier server left unfinished; the port."""
+        port = await self._server.start(self._config.host, self._config.port)
+        self._address = f"{self._config.host}:{port}"
+        await asyncio.to_thread(self._pps.start)
+        for chore in self._chores:
+            chore.start()
+        return port
+
+    async def stop(self) -> None:
+        """Refuse new calls, let running ones end, stop workers and chores, close what is open."""
+        await asyncio.gather(
+            self._server.stop(self._config.stop_grace), asyncio.to_thread(self._pps.close)
+        )
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        for chore in self._chores:
+            chore.stop()
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._blob.close)
+            stack.callback(self._database.close)
+            stack.callback(self._sessions.close)
+            stack.callback(self._storage.close)
+
+    def _project_exists(self, name: str) -> bool:
+        with self._graph.snapshot() as tx:
+            try:
+                projects.inspect(tx, name)
+            except NotFound:
+                return False
+        return True
+
+    def _check_storage(self) -> list[str]:
+        return []
+
+
+def _cluster_id(data: Path) -> str:
+    """Made at the first start in this folder."""
+    path = data / "cluster-id"
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        id_ = new_id()
+        path.write_text(id_, encoding="ascii")
+        return id_
