@@ -91,6 +91,21 @@ class Tx:
         self._note(table, UPDATE, key, values)
         return changed.rowcount
 
+    def update_many(self, table: sa.Table, key: Sequence[str], rows: Sequence[Row]) -> None:
+        """Change many rows at once; each of `rows` has the columns `key` and the new values."""
+        if not rows:
+            return
+        # A bound parameter may not be called like a column that is set.
+        where = [table.c[name] == sa.bindparam(f"key_{name}") for name in key]
+        names = [name for name in rows[0] if name not in key]
+        statement = sa.update(table).where(*where).values({n: sa.bindparam(n) for n in names})
+        self.conn.execute(
+            statement,
+            [{f"key_{n}" if n in key else n: value for n, value in row.items()} for row in rows],
+        )
+        for row in rows:
+            self._note(table, UPDATE, {n: row[n] for n in key}, {n: row[n] for n in names})
+
     def delete(self, table: sa.Table, key: Row) -> int:
         """Remove all rows whose columns equal `key`; returns their number."""
         gone = self.conn.execute(sa.delete(table).where(*_match(table, key)))

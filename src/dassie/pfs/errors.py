@@ -115,7 +115,8 @@ class BranchesOfOneRepo(FailedPrecondition):
     def __init__(self, repo: RepoKey, branches: Iterable[BranchKey]) -> None:
         listed = ", ".join(map(str, branches))
         super().__init__(
-            f'multiple branches from the same repo, "{repo}", cannot participate in a DAG ({listed})'
+            f'multiple branches from the same repo, "{repo}", cannot participate in a DAG'
+            f" ({listed})"
         )
         self.repo = repo
 

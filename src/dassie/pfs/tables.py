@@ -1,6 +1,6 @@
 """Tables of the version graph, on the shared schema. Instants are epoch microseconds.
 
-The graph is journaled: it can be rebuilt from the object store. Rows refer to one another by number;
+The graph is journaled: it can be rebuilt from the object store. Rows refer to each other by number;
 a commit's number (`seq`) is also the order in which commits were made. File sets expire, and are
 not journaled.
 """
