@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 
 from dassie.base.glob import Glob
 from dassie.base.paths import clean
@@ -160,26 +160,32 @@ class Files:
     def tar(self, ref: CommitRef, path: str, wanted: PathRange = EVERYTHING) -> Iterator[bytes]:
         """A tar archive of all that a path or pattern means, with everything below."""
         found = self.view(ref)
-        entries = self._some(found, path, wanted)
-        return reading.archive(self.storage, found, entries)
+        named = reading.matches(self.storage.tree, found, path)
+        first = next(named, None)
+        if first is None:
+            raise FileNotFound(path, found.commit)
+        entries = reading.below(self.storage.tree, found, chain([first], named))
+        wanted_entries = (entry for entry in entries if entry.path in wanted)
+        return reading.archive(self.storage, found, wanted_entries)
 
     def contents(
-        self, ref: CommitRef, path: str, wanted: PathRange = EVERYTHING
+        self, ref: CommitRef, path: str, *, literal: bool = False
     ) -> tuple[View, list[Entry], Iterator[reading.Contents]]:
         """The same, as entries with their bytes; see `reading.contents`. The list holds what the
-        path or pattern names itself."""
+        path or pattern names itself, without what lies below other matches. `literal`: `path` is no
+        pattern, whatever it looks like."""
         found = self.view(ref)
-        named = list(reading.matches(self.storage.tree, found, path))
+        named = list(reading.outermost(self._named(found, path, literal=literal)))
         if not named:
             raise FileNotFound(path, found.commit)
-        entries = reading.everything(self.storage.tree, found, path, wanted)
+        entries = reading.below(self.storage.tree, found, named)
         return found, named, reading.contents(self.storage, found, entries)
 
-    def _some(self, found: View, path: str, wanted: PathRange) -> Iterator[Entry]:
-        """Raises at once when nothing is there."""
-        if next(reading.matches(self.storage.tree, found, path), None) is None:
-            raise FileNotFound(path, found.commit)
-        return reading.everything(self.storage.tree, found, path, wanted)
+    def _named(self, found: View, path: str, *, literal: bool) -> Iterator[Entry]:
+        if literal:
+            yield reading.find(self.storage.tree, found, path)
+        else:
+            yield from reading.matches(self.storage.tree, found, path)
 
 
 def check_page(number: int, *, reverse: bool) -> None:

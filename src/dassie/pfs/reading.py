@@ -124,18 +124,22 @@ def only_file(trees: Trees, view: View, pattern: str) -> Entry:
     return first
 
 
-def everything(
-    trees: Trees, view: View, pattern: str, wanted: PathRange = EVERYTHING
-) -> Iterator[Entry]:
-    """What `pattern` means and everything below, each entry once, in path order."""
+def outermost(named: Iterable[Entry]) -> Iterator[Entry]:
+    """Those of `named`, which is in path order, that lie below no other of them."""
     above = ""
-    for match in matches(trees, view, pattern):
-        if above and match.path.startswith(above):
-            continue
-        above = match.path if isinstance(match.node, Dir) else ""
-        for entry in trees.walk(view.root, match.path):
-            if entry.path in wanted:
-                yield entry
+    for entry in named:
+        if not above or not entry.path.startswith(above):
+            above = entry.path if isinstance(entry.node, Dir) else ""
+            yield entry
+
+
+def below(trees: Trees, view: View, named: Iterable[Entry]) -> Iterator[Entry]:
+    """Entries and everything below them, each once, in path order as `named` is."""
+    for entry in outermost(named):
+        if isinstance(entry.node, Dir):
+            yield from trees.walk(view.root, entry.path)
+        else:
+            yield entry
 
 
 def content(storage: Storage, view: View, entry: Entry, offset: int = 0) -> Iterator[bytes]:

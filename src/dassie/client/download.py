@@ -1,0 +1,243 @@
+"""Get files, folders or glob matches into a local folder through the bulk service.
+
+Called by the command line. Frames are written as they come, so memory is bounded by a few of them.
+A file appears under its name only when it is complete. Nothing is written outside of the folder,
+whatever the server's paths or symbolic links lying in the folder say: every directory is opened
+from its parent without following links.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from dassie.base.wire import cut_field
+from dassie.client.errors import from_call
+from dassie.client.handover import Handover, Shut
+from dassie.client.refs import FileRef
+from dassie.errors import DataLoss, FailedPrecondition
+
+if TYPE_CHECKING:
+    from dassie._proto.dassie.bulk_pb2 import GetFrame
+    from dassie.client.connection import Connection
+
+_METHOD = "/dassie.bulk.v1.Bulk/Get"
+_FRAME_DATA = 4
+"""Field number of `GetFrame.data`."""
+_OPEN_DIRECTORIES = 64
+_FRAMES_AHEAD = 8
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a download is; totals are what the server announced."""
+
+    files: int
+    bytes: int
+    total_files: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadResult:
+    files: int
+    bytes: int
+
+
+Frame = tuple["GetFrame", memoryview]
+
+
+def download(
+    connection: Connection,
+    ref: FileRef,
+    folder: Path,
+    *,
+    place: Callable[[str], str],
+    progress: Callable[[Progress], None] | None = None,
+) -> DownloadResult:
+    """Write what `ref` (a file, directory or glob) means below `folder`, which is made if missing.
+
+    place: path in the repo → path below the folder. Raises the server's error, or `OSError`.
+    """
+    frames: Handover[Frame] = Handover(_FRAMES_AHEAD)
+    receiving = threading.Thread(
+        target=_receive, args=(connection, ref, frames), name="download", daemon=True
+    )
+    receiving.start()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = size = total_files = total_bytes = 0
+    try:
+        with Tree(folder) as tree:
+            for frame, data in frames:
+                total_files = total_files or frame.total_files
+                total_bytes = total_bytes or frame.total_bytes
+                files += _write(tree, frame, data, place)
+                size += len(data)
+                if progress is not None:
+                    progress(Progress(files, size, total_files, total_bytes))
+            tree.check_complete()
+    finally:
+        frames.shut()
+        receiving.join()
+    if files != total_files:
+        raise DataLoss(f"the server announced {total_files} files and sent {files}")
+    return DownloadResult(files, size)
+
+
+def _receive(connection: Connection, ref: FileRef, frames: Handover[Frame]) -> None:
+    """Body of the receiving thread."""
+    import grpc
+
+    from dassie._proto.dassie import bulk_pb2
+    from dassie.client import messages
+
+    get = connection.channel.unary_stream(
+        _METHOD, request_serializer=bulk_pb2.GetRequest.SerializeToString
+    )
+    request = bulk_pb2.GetRequest(file=messages.file(ref, ref.path or "/"), allow_glob=True)
+    call = get(request, metadata=connection.metadata)
+    try:
+        for raw in call:
+            rest, data = cut_field(raw, _FRAME_DATA)
+            frames.put((bulk_pb2.GetFrame.FromString(rest), data))
+        frames.end()
+    except Shut:
+        call.cancel()
+    except grpc.RpcError as error:
+        frames.shut(from_call(error, connection.target.address))
+    except BaseException as error:  # noqa: BLE001 - raised again by the thread that writes
+        frames.shut(error)
+
+
+def _write(tree: Tree, frame: GetFrame, data: memoryview, place: Callable[[str], str]) -> int:
+    """Write a frame; how many files it completes."""
+    position = completed = 0
+    for path, size, length in zip(frame.paths, frame.sizes, frame.lengths, strict=True):
+        end = position + length
+        completed += tree.write(place(path), size, data[position:end])
+        position = end
+    return completed
+
+
+class Tree:
+    """The local folder, written to through open directories. Not thread-safe."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._root = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._directories: OrderedDict[str, int] = OrderedDict()
+        self._suffix = f".{os.getpid()}.part"
+        self._partial: tuple[str, int] | None = None
+        self._missing = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._partial is not None:
+            path, descriptor = self._partial
+            os.close(descriptor)
+            parent, name = self._parent(path)
+            os.unlink(self._temporary(name), dir_fd=parent)
+        for descriptor in self._directories.values():
+            os.close(descriptor)
+        os.close(self._root)
+
+    def write(self, path: str, size: int, data: memoryview) -> bool:
+        """The next piece of the file at `path`, which has `size` bytes in all; is it complete?"""
+        if self._partial is None and len(data) == size:
+            self._write_whole(path, data)
+            return True
+        if self._partial is None:
+            parent, name = self._parent(path)
+            self._partial = (path, self._create(name, parent))
+            self._missing = size
+        started, descriptor = self._partial
+        if started != path:
+            raise DataLoss(f"the server sent {path} before {started} was complete")
+        self._missing -= len(data)
+        _write_all(descriptor, data)
+        if self._missing > 0:
+            return False
+        parent, name = self._parent(path)
+        os.close(descriptor)
+        self._partial = None
+        self._name(name, parent)
+        return True
+
+    def check_complete(self) -> None:
+        if self._partial is not None:
+            raise DataLoss(f"the server ended before {self._partial[0]} was complete")
+
+    def _write_whole(self, path: str, data: memoryview) -> None:
+        parent, name = self._parent(path)
+        descriptor = self._create(name, parent)
+        try:
+            _write_all(descriptor, data)
+        except BaseException:
+            os.unlink(self._temporary(name), dir_fd=parent)
+            raise
+        finally:
+            os.close(descriptor)
+        self._name(name, parent)
+
+    def _temporary(self, name: str) -> str:
+        # A long name plus the suffix may be longer than a name can be.
+        return "." + name[:60] + self._suffix
+
+    def _create(self, name: str, parent: int) -> int:
+        temporary = self._temporary(name)
+        try:
+            return os.open(temporary, _NEW_FILE, 0o666, dir_fd=parent)
+        except FileExistsError:
+            os.unlink(temporary, dir_fd=parent)
+            return os.open(temporary, _NEW_FILE, 0o666, dir_fd=parent)
+
+    def _name(self, name: str, parent: int) -> None:
+        os.rename(self._temporary(name), name, src_dir_fd=parent, dst_dir_fd=parent)
+
+    def _parent(self, path: str) -> tuple[int, str]:
+        """The open directory that holds `path`, and the last element."""
+        above, _, name = path.rpartition("/")
+        if name in {"", ".", ".."} or "\0" in name:
+            raise FailedPrecondition(f"refused to write outside of {self._folder}: {path!r}")
+        if not above:
+            return self._root, name
+        found = self._directories.get(above)
+        if found is None:
+            found = self._open(above)
+        return found, name
+
+    def _open(self, path: str) -> int:
+        parent, name = self._parent(path)
+        try:
+            os.mkdir(name, dir_fd=parent)
+        except FileExistsError:
+            self._check_directory(path, name, parent)
+        descriptor = os.open(name, _DIRECTORY, dir_fd=parent)
+        self._directories[path] = descriptor
+        if len(self._directories) > _OPEN_DIRECTORIES:
+            _, oldest = self._directories.popitem(last=False)
+            os.close(oldest)
+        return descriptor
+
+    def _check_directory(self, path: str, name: str, parent: int) -> None:
+        mode = os.lstat(name, dir_fd=parent).st_mode
+        if not stat.S_ISDIR(mode):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "a file"
+            raise FailedPrecondition(
+                f"refused to write through {self._folder / path}: it is {kind}, not a folder"
+            )
+
+
+def _write_all(descriptor: int, data: memoryview) -> None:
+    while len(data):
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,168 @@
+"""dassie.bulk.v1.Bulk: the same files as pfs_v2, in frames of about 1 MiB. Used by our own client.
+
+A `Put` stream is worked off by one thread at a time, while the event loop reads a few messages
+ahead; that is all the memory a fast client can take. Content is cut out of messages and put into
+them without copies (`base.wire`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
+from typing import Final
+
+from dassie._proto.dassie import bulk_pb2
+from dassie.base.wire import with_field
+from dassie.doors.grpc import convert
+from dassie.doors.grpc.bulk_put import PutStream
+from dassie.doors.grpc.calls import BATCH_BYTES, Call, Requests
+from dassie.pfs.files import Files
+from dassie.pfs.views import View
+from dassie.storage.types import Dir, Entry
+
+_READ_AHEAD: Final = 4
+_LIST_ENTRIES: Final = 8192
+_FRAME_DATA: Final = 4
+"""Field number of `GetFrame.data`."""
+
+
+class BulkService:
+    """Methods as `calls` describes them."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    async def put(self, requests: Requests, call: Call) -> AsyncIterator[bulk_pb2.PutResponse]:
+        stream = PutStream(self._files)
+        ahead: asyncio.Queue[bytes | None] = asyncio.Queue(_READ_AHEAD)
+        reading = asyncio.create_task(_read(requests, ahead))
+        working: Future[list[bulk_pb2.PutResponse]] | None = None
+        try:
+            raw: bytes | None = b""
+            while raw is not None:
+                raw = await _next(ahead, reading)
+                if raw is None:
+                    working = call.threads.submit(stream.finish)
+                else:
+                    working = call.threads.submit(stream.take, raw)
+                for answer in await asyncio.wrap_future(working):
+                    yield answer
+        finally:
+            reading.cancel()
+            if working is not None:
+                # A thread may still be at work for a client that has gone: clean up behind it.
+                working.add_done_callback(lambda _: call.threads.submit(stream.abandon))
+
+    def get(self, request: bulk_pb2.GetRequest, _call: Call) -> Iterator[bytes]:
+        """Directories are not named: each file's path says which it lies in."""
+        ref, path = convert.file_ref(request.file)
+        if request.offset:
+            yield from self._rest_of_file(request)
+            return
+        _, named, contents = self._files.contents(ref, path, literal=not request.allow_glob)
+        frame = Frame(named)
+        for entries, data in contents:
+            if isinstance(data, list):
+                for entry, whole in zip(entries, data, strict=True):
+                    if not entry.is_dir:
+                        frame.add(entry, whole)
+                        if frame.full:
+                            yield frame.take()
+            else:
+                for piece in data:
+                    frame.add(entries[0], piece)
+                    if frame.full:
+                        yield frame.take()
+        yield frame.take()
+
+    def _rest_of_file(self, request: bulk_pb2.GetRequest) -> Iterator[bytes]:
+        ref, path = convert.file_ref(request.file)
+        info, pieces = self._files.read(ref, path, request.offset)
+        frame = Frame([info.entry])
+        for piece in pieces:
+            frame.add(info.entry, piece)
+            if frame.full:
+                yield frame.take()
+        yield frame.take()
+
+    def list(self, request: bulk_pb2.ListRequest, _call: Call) -> Iterator[bulk_pb2.ListFrame]:
+        ref, path = convert.file_ref(request.file)
+        if request.glob:
+            view, entries = self._files.glob(ref, request.glob)
+        elif request.recursive:
+            view, entries = self._files.walk(ref, path)
+        else:
+            view, entries = self._files.list_(ref, path)
+        first = True
+        while batch := list(islice(entries, _LIST_ENTRIES)):
+            yield _list_frame(view, batch)
+            first = False
+        if first:
+            yield _list_frame(view, [])
+
+
+class Frame:
+    """A `GetFrame` in the making. The first one taken says how much there is in all."""
+
+    def __init__(self, named: Sequence[Entry]) -> None:
+        self._message = bulk_pb2.GetFrame(
+            total_bytes=sum(entry.size for entry in named),
+            total_files=sum(e.node.files if isinstance(e.node, Dir) else 1 for e in named),
+        )
+        self._data: list[bytes] = []
+        self._size = 0
+
+    @property
+    def full(self) -> bool:
+        return self._size >= BATCH_BYTES
+
+    def add(self, entry: Entry, data: bytes) -> None:
+        message = self._message
+        message.paths.append(entry.path)
+        message.sizes.append(entry.size)
+        message.lengths.append(len(data))
+        self._data.append(data)
+        # An empty file takes room too.
+        self._size += len(data) + len(entry.path)
+
+    def take(self) -> bytes:
+        raw = b"".join(with_field(self._message.SerializeToString(), _FRAME_DATA, self._data))
+        self._message = bulk_pb2.GetFrame()
+        self._data, self._size = [], 0
+        return raw
+
+
+def _list_frame(view: View, entries: Sequence[Entry]) -> bulk_pb2.ListFrame:
+    frame = bulk_pb2.ListFrame(
+        paths=[entry.path for entry in entries],
+        sizes=[entry.size for entry in entries],
+        hashes=b"".join(entry.hash for entry in entries),
+        commit=convert.commit(view.commit),
+    )
+    if view.committed is not None:
+        frame.committed.CopyFrom(convert.timestamp(view.committed))
+    return frame
+
+
+async def _read(requests: Requests, ahead: asyncio.Queue[bytes | None]) -> None:
+    """Move messages from the wire to the queue; the last item is `None`."""
+    raw: bytes | None = b""
+    while raw is not None:
+        raw = await requests.read_raw()
+        await ahead.put(raw)
+
+
+async def _next(ahead: asyncio.Queue[bytes | None], reading: asyncio.Task[None]) -> bytes | None:
+    """The next message, or the error that reading ended with."""
+    if ahead.empty():
+        waiting = asyncio.create_task(ahead.get())
+        await asyncio.wait({waiting, reading}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        if not ahead.empty() or reading.exception() is None:
+            return await waiting
+        waiting.cancel()
+        reading.result()
+    return await ahead.get()

@@ -1,0 +1,183 @@
+"""One `Put` stream of the bulk service: messages in, edits and stored chunks out. Blocking.
+
+Called by `bulk`, message by message, from one thread at a time. The client has cut and hashed; here
+every chunk's bytes are held against its hash, and the hash of a file of several chunks is computed
+again whenever all its bytes came through this stream.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, suppress
+from typing import Final
+
+from dassie._proto.dassie import bulk_pb2
+from dassie.base.chunking import MIN_CHUNK_BYTES
+from dassie.base.hashing import hasher
+from dassie.base.wire import cut_field
+from dassie.doors.grpc import convert
+from dassie.errors import Aborted, InvalidArgument
+from dassie.pfs.files import Files
+from dassie.pfs.modification import Modification
+from dassie.storage.types import HASH_BYTES, Content
+
+MAX_QUERY: Final = 4096
+_CHUNKS, _CHUNK_DATA = 3, 3
+"""Field numbers: `PutRequest.chunks`, `Chunks.data`."""
+_CHUNKS_TAG: Final = _CHUNKS << 3 | 2
+
+
+class BrokenOff(Aborted):
+    def __init__(self) -> None:
+        super().__init__("the upload broke off before its end; nothing was written")
+
+
+class PutStream:
+    """State of one stream."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._context: AbstractContextManager[Modification] | None = None
+        self._modification: Modification | None = None
+        self._sequence = ChunkSequence()
+
+    def take(self, raw: bytes) -> list[bulk_pb2.PutResponse]:
+        """Carry out one serialised `PutRequest`; what is to be answered."""
+        if raw[:1] == bytes([_CHUNKS_TAG]):
+            _, chunks = cut_field(raw, _CHUNKS)
+            self._take_chunks(chunks)
+            return []
+        request = bulk_pb2.PutRequest()
+        request.ParseFromString(raw)
+        body = request.WhichOneof("body")
+        if body == "open":
+            self._open(request.open)
+        elif body == "query":
+            return [self._answer(request.query)]
+        elif body == "files":
+            self._take_files(request.files)
+        elif body == "deletes":
+            for path in request.deletes.paths:
+                self._open_modification().delete(path)
+        else:
+            raise InvalidArgument("a message of the upload says nothing")
+        return []
+
+    def finish(self) -> list[bulk_pb2.PutResponse]:
+        """The client has half-closed: publish everything at once."""
+        modification = self._open_modification()
+        context, self._context = self._context, None
+        if context is not None:
+            context.__exit__(None, None, None)
+        done = bulk_pb2.Done(
+            root_hash=modification.root.hash,
+            files=modification.files,
+            new_bytes=modification.upload.new_bytes,
+        )
+        if modification.commit is not None:
+            done.commit.CopyFrom(convert.commit(modification.commit))
+        return [bulk_pb2.PutResponse(done=done)]
+
+    def abandon(self) -> None:
+        """Drop everything. Harmless after `finish`, whether that succeeded or not."""
+        context, self._context = self._context, None
+        if context is not None:
+            with suppress(BrokenOff):
+                context.__exit__(BrokenOff, BrokenOff(), None)
+
+    def _open(self, message: bulk_pb2.Open) -> None:
+        if self._modification is not None:
+            raise InvalidArgument("open may only be the first message of the upload")
+        self._context = self._files.modify(
+            convert.commit_ref(message.commit), expected_root_hash=message.expected_root_hash
+        )
+        self._modification = self._context.__enter__()
+
+    def _open_modification(self) -> Modification:
+        if self._modification is None:
+            raise InvalidArgument("the first message of the upload must be open")
+        return self._modification
+
+    def _answer(self, query: bulk_pb2.Query) -> bulk_pb2.PutResponse:
+        hashes = split_hashes(query.hashes)
+        if len(hashes) > MAX_QUERY:
+            raise InvalidArgument(f"a query names {len(hashes)} chunks; {MAX_QUERY} are allowed")
+        missing = bytes(self._open_modification().upload.missing(hashes))
+        return bulk_pb2.PutResponse(missing=bulk_pb2.Missing(id=query.id, missing=missing))
+
+    def _take_chunks(self, raw: memoryview) -> None:
+        upload = self._open_modification().upload
+        rest, data = cut_field(raw, _CHUNK_DATA)
+        message = bulk_pb2.Chunks()
+        message.ParseFromString(rest)
+        hashes, lengths = split_hashes(message.hashes), message.lengths
+        if len(hashes) != len(lengths) or sum(lengths) != len(data):
+            raise InvalidArgument("a message with chunks contradicts itself about their number")
+        position = 0
+        for name, length in zip(hashes, lengths, strict=True):
+            chunk = data[position : position + length]
+            position += length
+            upload.add_chunk(name, chunk)
+            self._sequence.add(name, chunk)
+
+    def _take_files(self, message: bulk_pb2.Files) -> None:
+        modification, upload = self._open_modification(), self._open_modification().upload
+        hashes = split_hashes(message.hashes)
+        chunk_hashes, chunk_lengths = split_hashes(message.chunk_hashes), message.chunk_lengths
+        counts = message.chunk_counts
+        rows = len(message.paths)
+        listed = sum(count for count in counts if count > 1)
+        if {len(message.sizes), len(hashes), len(counts)} != {rows} or not (
+            listed == len(chunk_hashes) == len(chunk_lengths)
+        ):
+            raise InvalidArgument("a message with files has columns of different lengths")
+        at = 0
+        for path, size, name, count in zip(
+            message.paths, message.sizes, hashes, counts, strict=True
+        ):
+            if count > 1:
+                end = at + count
+                chunks = list(zip(chunk_hashes[at:end], chunk_lengths[at:end], strict=True))
+                at = end
+                self._sequence.check(path, name, chunks)
+            else:
+                chunks = [(name, size)] if count else []
+            content = upload.assemble(name, chunks)
+            _check_size(path, size, content)
+            modification.add_content(path, content, append=message.append)
+        self._sequence = ChunkSequence()
+
+
+class ChunkSequence:
+    """The chunks that came since the last file was named: perhaps they are the next large file.
+
+    Then its hash comes for one more pass over bytes that are in the cache anyway. Small files are
+    one chunk, which is verified as such; a sequence that starts with one is not followed.
+    """
+
+    def __init__(self) -> None:
+        self._chunks: list[tuple[bytes, int]] = []
+        self._whole = hasher()
+        self._followed = True
+
+    def add(self, name: bytes, chunk: memoryview) -> None:
+        if not self._chunks and len(chunk) < MIN_CHUNK_BYTES:
+            self._followed = False
+        if self._followed:
+            self._chunks.append((name, len(chunk)))
+            self._whole.update(chunk)
+
+    def check(self, path: str, claimed: bytes, chunks: list[tuple[bytes, int]]) -> None:
+        """Raise when these very chunks have another hash than the client says."""
+        if self._followed and self._chunks == chunks and self._whole.digest() != claimed:
+            raise InvalidArgument(f"file {path}: its bytes do not match its hash {claimed.hex()}")
+
+
+def split_hashes(joined: bytes) -> list[bytes]:
+    if len(joined) % HASH_BYTES:
+        raise InvalidArgument(f"{len(joined)} bytes are not a list of hashes")
+    return [joined[i : i + HASH_BYTES] for i in range(0, len(joined), HASH_BYTES)]
+
+
+def _check_size(path: str, size: int, content: Content) -> None:
+    if content.size != size:
+        raise InvalidArgument(f"file {path}: its chunks have {content.size} bytes, not {size}")
