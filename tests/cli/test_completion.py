@@ -1,4 +1,4 @@
-"""Completion without a server: words, flags, values, files; and that the shells take the scripts."""
+"""Completion without a server: words, flags, values, files; and the scripts in their shells."""
 
 from __future__ import annotations
 

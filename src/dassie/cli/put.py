@@ -133,6 +133,8 @@ def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Met
     try:
         result = upload(session.connection, target.commit, sources, options)
     except NotOffered:
+        if _STDIN in names:
+            raise  # some of it may have been read: sending the rest would be worse
         _put_by_messages(session, target, names, meter)
         return
     meter.close()

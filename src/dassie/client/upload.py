@@ -202,6 +202,8 @@ class _Upload:
                     yield from self._send(asked.popleft())
             while asked:
                 yield from self._send(asked.popleft())
+        except GeneratorExit:
+            raise  # the call has ended, and knows why
         except BaseException as error:
             # gRPC turns this into a cancelled call without a word about its cause.
             self._failure = error
