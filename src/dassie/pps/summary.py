@@ -47,6 +47,8 @@ def alerts(info: PipelineInfo) -> list[str]:
         lines.append(f"pipeline failed{reason}")
     elif info.state in _UNHEALTHY:
         lines.append(f"pipeline is {info.state.name.lower()}{reason}")
-    if info.last_job_state in _BAD_JOBS:
+    # Stopping a pipeline kills its job: that is no ill.
+    killed = info.last_job_state == JobState.KILLED
+    if info.last_job_state in _BAD_JOBS and not (info.stopped and killed):
         lines.append(f"last job ended in {info.last_job_state.name}")
     return lines

@@ -103,7 +103,7 @@ class DatumMethods:
         wanted = await call.run(self._filtered_datums, request, query)
         with self._notifier.subscribe("logs") as subscription:
             _, cursor = await call.run(self._pps.logs_after, query, 0)
-            stored = self._pps.logs(query)
+            stored = self._pps.logs(query, upto=cursor)
             while lines := await call.run(take, stored, _LOG_BATCH):
                 for line in _wanted(lines, wanted):
                     yield wire.log_message(line)
