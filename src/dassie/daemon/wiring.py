@@ -17,6 +17,7 @@ from dassie.daemon.background import Chore
 from dassie.daemon.config import Config
 from dassie.doors.grpc.admin import AdminService
 from dassie.doors.grpc.auth import EnterpriseService, auth_off, identity_off
+from dassie.doors.grpc.bulk import BulkService
 from dassie.doors.grpc.calls import Threads
 from dassie.doors.grpc.explain import ExplainService
 from dassie.doors.grpc.pfs import PfsService
@@ -67,6 +68,7 @@ class Daemon:
             {
                 "admin_v2.API": AdminService(_cluster_id(config.data), self._project_exists),
                 "auth_v2.API": auth_off(),
+                "dassie.bulk.v1.Bulk": BulkService(files),
                 "dassie.explain.v1.Explain": ExplainService(self._pps),
                 "enterprise_v2.API": EnterpriseService(),
                 "identity_v2.API": identity_off(),
