@@ -98,6 +98,7 @@ class Runtime:
     storage: Storage
     pps: Pps
     gate: threading.Event
+    port: int = 0
     ids: list[str] = field(default_factory=list)
     api: Any = None
     explain: Any = None
@@ -209,8 +210,8 @@ def runtime(folder: Path) -> Iterator[Runtime]:
             "pps_v2.API": PpsService(pps, db.notifier, SystemClock()),
             "dassie.explain.v1.Explain": ExplainService(pps),
         }
-        port = stack.enter_context(serving(services))
-        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        made.port = stack.enter_context(serving(services))
+        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{made.port}"))
         made.api = pps_pb2_grpc.APIStub(channel)
         made.explain = explain_pb2_grpc.ExplainStub(channel)
         yield made

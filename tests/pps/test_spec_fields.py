@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from dassie._proto.pps import pps_pb2
-from dassie.pps.spec_fields import ENUMS, Field, declared, is_message, messages
+from dassie.pps.spec_fields import ENUMS, ONEOFS, Field, declared, is_message, messages
 
 SCALARS = {
     FieldDescriptor.TYPE_STRING: "string",
@@ -35,6 +35,8 @@ def compare(message: str, descriptor: Descriptor, seen: set[str]) -> None:
     seen.add(message)
     ours = {field.name: field for field in declared(message)}
     assert ours.keys() == {field.name for field in descriptor.fields}
+    oneofs = tuple(f.json_name for oneof in descriptor.oneofs for f in oneof.fields)
+    assert ONEOFS.get(message, ()) == oneofs
     for theirs in descriptor.fields:
         field = ours[theirs.name]
         assert field.json_name == theirs.json_name

@@ -30,8 +30,7 @@ class Field:
     shape: Shape
 
 
-# Kinds without a table of their own are scalars. `oneof` members say so where it matters: in
-# spec_checks.
+# Kinds without a table of their own are scalars.
 _MESSAGES: Final = {
     "CreatePipelineRequest": """
         pipeline Pipeline; tf_job TFJob; transform Transform; parallelism_spec ParallelismSpec;
@@ -93,6 +92,9 @@ ENUMS: Final[Mapping[str, Mapping[str, int]]] = {
     "TolerationOperator": {"EMPTY": 0, "EXISTS": 1, "EQUAL": 2},
     "TaintEffect": {"ALL_EFFECTS": 0, "NO_SCHEDULE": 1, "PREFER_NO_SCHEDULE": 2, "NO_EXECUTE": 3},
 }
+
+ONEOFS: Final[Mapping[str, tuple[str, ...]]] = {"Egress": ("objectStorage", "sqlDatabase")}
+"""Fields of a message of which at most one may be set (JSON names)."""
 
 REQUEST_ONLY: Final = ("update", "reprocess", "dryRun", "specCommit")
 """Fields of a request that are orders, not part of the spec that is stored (JSON names)."""

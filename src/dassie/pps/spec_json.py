@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from dassie.base.documents import Json, kind_of, parse_documents
 from dassie.errors import InvalidArgument
-from dassie.pps.spec_fields import ENUMS, ROOT, Field, fields, is_message
+from dassie.pps.spec_fields import ENUMS, ONEOFS, ROOT, Field, fields, is_message
 
 _INT_RANGES: Final = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -63,6 +63,9 @@ def _message(document: Mapping[str, Any], message: str, place: str) -> Json:
         if field.json_name in found:
             raise InvalidArgument(f'field "{field.name}" is given twice{_in(place)}')
         found[field.json_name] = _field(value, field, f"{place}.{name}" if place else name)
+    chosen = [name for name in ONEOFS.get(message, ()) if found.get(name) is not None]
+    if len(chosen) > 1:
+        raise InvalidArgument(f"only one of {', '.join(chosen)} may be set{_in(place)}")
     return found
 
 
