@@ -24,6 +24,7 @@ from dassie.doors.grpc.pfs import PfsService
 from dassie.doors.grpc.pps import PpsService
 from dassie.doors.grpc.server import Server
 from dassie.doors.grpc.version import VersionService
+from dassie.doors.grpc.worker import WorkerService
 from dassie.errors import NotFound
 from dassie.meta.database import Database
 from dassie.pfs import projects
@@ -53,7 +54,8 @@ class Daemon:
         self._database = Database.open(config.database_url, clock=clock)
         self._database.create_tables()
         self._sessions = DatabaseSessions(self._database)
-        self._storage = Storage(self._blob, DatabaseIndex(self._database), self._sessions)
+        index = DatabaseIndex(self._database)
+        self._storage = Storage(self._blob, index, self._sessions)
         self._graph = Graph(self._database, clock)
         files = Files(self._graph, self._storage)
         file_sets = FileSets(self._database, files)
@@ -70,6 +72,9 @@ class Daemon:
                 "auth_v2.API": auth_off(),
                 "dassie.bulk.v1.Bulk": BulkService(files),
                 "dassie.explain.v1.Explain": ExplainService(self._pps),
+                "dassie.worker.v1.Worker": WorkerService(
+                    self._pps.dispatcher, self._pps.log_store, index, config.storage_url
+                ),
                 "enterprise_v2.API": EnterpriseService(),
                 "identity_v2.API": identity_off(),
                 "pfs_v2.API": PfsService(
