@@ -1,0 +1,245 @@
+"""Reading files: inspect, list, walk, glob, diff, get, archives, pages, damage."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from dassie.blob.memory import MemoryStore
+from dassie.errors import DataLoss, InvalidArgument
+from dassie.meta.database import Database
+from dassie.pfs import commits, repos
+from dassie.pfs.errors import FileNotFound
+from dassie.pfs.files import Files, Pair
+from dassie.pfs.graph import Graph
+from dassie.pfs.model import BranchKey, CommitKey, CommitRef, RepoKey
+from dassie.pfs.reading import ManyFiles, NotRegularFile, PathRange
+from dassie.storage.index import DatabaseIndex
+from dassie.storage.sessions import DatabaseSessions
+from dassie.storage.store import Storage
+from dassie.storage.types import Entry
+
+REPO = RepoKey("default", "images")
+REF = CommitRef(REPO, branch="master")
+TREE = {
+    "/a/b/file3": b"333",
+    "/a/file2": b"22",
+    "/big": bytes(range(251)) * 5000,
+    "/empty": b"",
+    "/file1": b"1",
+}
+WALK = ["/", "/a/", "/a/b/", "/a/b/file3", "/a/file2", "/big", "/empty", "/file1"]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def files(graph: Graph, db: Database, store: MemoryStore) -> Iterator[Files]:
+    sessions = DatabaseSessions(db)
+    storage = Storage(store, DatabaseIndex(db), sessions)
+    with graph.transaction() as gtx:
+        repos.create(gtx, REPO)
+    yield Files(graph, storage)
+    storage.close()
+    sessions.close()
+
+
+def put(files: Files, contents: dict[str, bytes], *deletes: str) -> CommitKey:
+    with files.modify(REF) as stream:
+        for path in deletes:
+            stream.delete(path)
+        for path, data in contents.items():
+            stream.delete(path)
+            stream.add(path, data)
+    assert stream.commit is not None
+    return stream.commit
+
+
+@pytest.fixture
+def commit(files: Files) -> CommitKey:
+    return put(files, TREE)
+
+
+def paths(listing: tuple[object, Iterator[Entry]]) -> list[str]:
+    return [entry.path for entry in listing[1]]
+
+
+def members(files: Files, pattern: str, wanted: PathRange | None = None) -> dict[str, bytes]:
+    data = b"".join(files.tar(REF, pattern, *[wanted] if wanted else []))
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r|") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isreg() else None
+            found[member.name + "/" * member.isdir()] = content.read() if content else b""
+    return found
+
+
+@pytest.mark.usefixtures("commit")
+def test_inspect(files: Files) -> None:
+    info = files.inspect(REF, "/a/file2/")
+    assert (info.entry.path, info.entry.size) == ("/a/file2", 2)
+    assert info.committed is not None
+    top = files.inspect(REF, "/")
+    assert (top.entry.path, top.entry.size) == ("/", sum(map(len, TREE.values())))
+    assert files.inspect(REF, "a").entry.path == "/a/"
+
+
+def test_missing_file(files: Files, commit: CommitKey) -> None:
+    wanted = f"file /none not found in repo default/images at commit {commit.id}"
+    calls: list[Callable[[], object]] = [
+        lambda: files.inspect(REF, "/none"),
+        lambda: files.walk(REF, "/none"),
+        lambda: files.read(REF, "/none"),
+        lambda: next(files.tar(REF, "/none")),
+        lambda: files.contents(REF, "/none"),
+    ]
+    for call in calls:
+        with pytest.raises(FileNotFound, match=wanted):
+            call()
+    assert paths(files.list_(REF, "/none")) == []
+    assert paths(files.glob(REF, "/none*")) == []
+
+
+def test_empty_commit(files: Files) -> None:
+    with files.graph.transaction() as gtx:
+        commits.start(gtx, BranchKey(REPO, "master"))
+    with pytest.raises(FileNotFound):
+        files.inspect(REF, "/")
+    assert paths(files.walk(REF, "/")) == []
+    assert paths(files.list_(REF, "/")) == []
+    assert files.view(REF).committed is None
+
+
+@pytest.mark.usefixtures("commit")
+def test_list_and_walk(files: Files) -> None:
+    assert paths(files.list_(REF, "/")) == ["/a/", "/big", "/empty", "/file1"]
+    assert paths(files.list_(REF, "/a")) == ["/a/b/", "/a/file2"]
+    assert paths(files.list_(REF, "/big")) == ["/big"]
+    assert paths(files.walk(REF, "/")) == WALK
+    assert paths(files.walk(REF, "/a/b")) == ["/a/b/", "/a/b/file3"]
+
+
+@pytest.mark.usefixtures("commit")
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_pages(files: Files, size: int) -> None:
+    for listing, whole in ((files.list_, ["/a/", "/big", "/empty", "/file1"]), (files.walk, WALK)):
+        for reverse in (False, True):
+            found: list[str] = []
+            while page := paths(
+                listing(REF, "/", marker=(found or [""])[-1], number=size, reverse=reverse)
+            ):
+                found += page
+            if reverse:
+                assert sorted(found, key=whole.index, reverse=True) == found
+            assert sorted(found) == sorted(whole)
+
+
+@pytest.mark.usefixtures("commit")
+def test_page_limits(files: Files) -> None:
+    with pytest.raises(InvalidArgument, match="number must be > 0"):
+        files.list_(REF, "/", reverse=True)
+    with pytest.raises(InvalidArgument, match="100000"):
+        files.walk(REF, "/", number=100_001)
+
+
+@pytest.mark.usefixtures("commit")
+def test_glob(files: Files) -> None:
+    assert paths(files.glob(REF, "/")) == ["/"]
+    assert paths(files.glob(REF, "/*")) == ["/a/", "/big", "/empty", "/file1"]
+    assert paths(files.glob(REF, "**file[0-9]")) == ["/a/b/file3", "/a/file2", "/file1"]
+    assert paths(files.glob(REF, "/{big,a/b}")) == ["/a/b/", "/big"]
+    assert paths(files.glob(REF, "/*", PathRange("/b", "/f"))) == ["/big", "/empty"]
+
+
+@pytest.mark.usefixtures("commit")
+def test_get(files: Files) -> None:
+    for path, data in TREE.items():
+        info, pieces = files.read(REF, path)
+        assert info.entry.path == path
+        assert b"".join(pieces) == data
+    assert b"".join(files.read(REF, "/big", 1_000_000)[1]) == TREE["/big"][1_000_000:]
+    assert b"".join(files.read(REF, "/file1", 5)[1]) == b""
+    assert files.read(REF, "/f*")[0].entry.path == "/file1"
+    with pytest.raises(NotRegularFile, match="Use GetFileTAR instead"):
+        files.read(REF, "/a")
+    with pytest.raises(ManyFiles, match="matched multiple files"):
+        files.read(REF, "/**file*")
+
+
+def test_a_name_that_looks_like_a_pattern(files: Files) -> None:
+    put(files, {"/a[1]": b"x", "/a1": b"y"})
+    assert b"".join(files.read(REF, "/a[1]")[1]) == b"x"
+    assert b"".join(files.read(REF, "/a[!x]")[1]) == b"y"
+
+
+@pytest.mark.usefixtures("commit")
+def test_archives(files: Files) -> None:
+    directories = {"/": b"", "/a/": b"", "/a/b/": b""}
+    assert members(files, "/") == {**TREE, **directories}
+    assert members(files, "/a/b") == {"/a/b/": b"", "/a/b/file3": b"333"}
+    assert members(files, "/**") == {**TREE, "/a/": b"", "/a/b/": b""}
+    assert members(files, "/big") == {"/big": TREE["/big"]}
+    assert members(files, "/", PathRange("/b", "/f")) == {"/big": TREE["/big"], "/empty": b""}
+
+
+def shown(pairs: Iterator[Pair]) -> list[tuple[str, str]]:
+    return [(old.entry.path if old else "", new.entry.path if new else "") for old, new in pairs]
+
+
+def test_diff(files: Files, commit: CommitKey) -> None:
+    assert [new for _, new in shown(files.diff(REF, "/"))] == WALK
+    put(files, {"/a/file2": b"changed", "/a/new": b"n"}, "/file1")
+    changed = [("/", "/"), ("/a/", "/a/"), ("/a/file2", "/a/file2"), ("", "/a/new")]
+    assert shown(files.diff(REF, "/")) == [*changed, ("/file1", "")]
+    old = CommitRef(REPO, id=commit.id)
+    assert shown(files.diff(REF, "/a", old, "/a")) == changed[1:]
+    assert shown(files.diff(REF, "/a/file2", old, "/file1")) == [("/file1", "/a/file2")]
+    assert shown(files.diff(REF, "/", old, "/", shallow=True)) == [
+        *changed[:2],
+        ("/file1", ""),
+    ]
+    assert shown(files.diff(REF, "/a/b", old, "/a/b")) == []
+    assert shown(files.diff(REF, "/none", old, "/none")) == []
+
+
+def test_diff_of_different_directories(files: Files) -> None:
+    put(files, {"/x/same": b"1", "/x/one": b"1", "/y/same": b"1", "/y/two": b"2"})
+    assert shown(files.diff(REF, "/y", REF, "/x")) == [
+        ("/x/", "/y/"),
+        ("/x/one", ""),
+        ("", "/y/two"),
+    ]
+
+
+def test_a_reader_sees_one_state(files: Files, commit: CommitKey) -> None:
+    _, entries = files.walk(REF, "/")
+    first = next(entries)
+    put(files, {"/zzz": b"new"}, "/a/")
+    assert [first.path, *[entry.path for entry in entries]] == WALK
+    assert paths(files.walk(CommitRef(REPO, id=commit.id), "/")) == WALK
+
+
+def test_damage_names_file_commit_and_pack(
+    files: Files, commit: CommitKey, store: MemoryStore
+) -> None:
+    packs = [info.key for info in store.list("pack/")]
+    for key in packs:
+        data = bytearray(store.get(key))
+        at = data.find(TREE["/big"][:64])
+        if at >= 0:
+            data[at] ^= 1
+            store.delete([key])
+            store.put(key, [bytes(data)])
+    read = [lambda: list(files.read(REF, "/big")[1]), lambda: list(files.tar(REF, "/"))]
+    for call in read:
+        with pytest.raises(
+            DataLoss, match=rf"file /big of commit default/images@{commit.id}.*pack"
+        ):
+            call()
+    assert b"".join(files.read(REF, "/a/file2")[1]) == b"22"
