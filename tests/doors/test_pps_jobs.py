@@ -264,6 +264,10 @@ class TestLogs:
         assert "must specify a pipeline or a job" in caught.value.details()
         with refused(grpc.StatusCode.INVALID_ARGUMENT):
             self.logs(done, tail=-1)
+        with refused(grpc.StatusCode.NOT_FOUND):
+            self.logs(done, pipeline=named("typo"))
+        with refused(grpc.StatusCode.NOT_FOUND):
+            self.logs(done, job=job("edges", "0" * 32))
 
     def test_follow(self, server: Runtime) -> None:
         create(server, spec())
@@ -344,6 +348,21 @@ class TestRunning:
         server.finished("edges", id_)
         with pytest.raises(grpc.RpcError, match="has already finished"):
             server.api.RestartDatum(request)
+
+    def test_datums_that_wait(self, server: Runtime) -> None:
+        create(server, spec(transform={"cmd": ["gate"]}))
+        id_ = server.commit("images", {"/a": b"1"})
+        of = job("edges", id_)
+
+        def datums() -> list[pps_pb2.DatumInfo]:
+            return list(server.api.ListDatum(pps_pb2.ListDatumRequest(job=of)))
+
+        (info,) = server.until(datums)
+        assert info.state in {pps_pb2.UNKNOWN, pps_pb2.STARTING}
+        assert info.datum.job.id == id_
+        (reason,) = server.explain.Why(explain_pb2.WhyRequest(job=of))
+        assert (reason.decision, reason.reason) == ("waiting", "new datum")
+        server.gate.set()
 
     def test_workers_are_shown(self, server: Runtime) -> None:
         create(server, spec(transform={"cmd": ["gate"]}, parallelism_spec={"constant": 2}))

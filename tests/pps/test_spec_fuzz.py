@@ -67,7 +67,7 @@ def egress(document: dict[str, Any]) -> set[str]:
     return set(document.get("egress", {}))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents)
 def test_what_is_well_typed_is_what_protobuf_reads(document: dict[str, Any]) -> None:
     if (
@@ -83,7 +83,7 @@ def test_what_is_well_typed_is_what_protobuf_reads(document: dict[str, Any]) -> 
     assert check(json_format.MessageToDict(ours)) is not None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(documents)
 def test_a_spec_or_a_refusal(document: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidArgument, Unimplemented):
@@ -93,21 +93,21 @@ def test_a_spec_or_a_refusal(document: dict[str, Any]) -> None:
         json_format.ParseDict(spec.input.json, pps_pb2.Input())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.dictionaries(st.sampled_from([f.name for f in declared(ROOT)]), anything))
 def test_anything_else_is_refused(document: dict[str, Any]) -> None:
     with contextlib.suppress(InvalidArgument, Unimplemented):
         Spec.from_json(effective(document))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.text(max_size=60) | st.text("{}[]:,-\"'&*!|> \n#ab1", max_size=60))
 def test_any_text(text: str) -> None:
     with contextlib.suppress(InvalidArgument):
         parse_documents(text)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(documents, min_size=1, max_size=3))
 def test_json_text_says_what_it_was_made_of(many: list[dict[str, Any]]) -> None:
     assert parse_documents(json.dumps(many)) == many

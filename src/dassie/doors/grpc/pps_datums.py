@@ -100,6 +100,7 @@ class DatumMethods:
         self, request: pps_pb2.GetLogsRequest, call: Call
     ) -> AsyncIterator[pps_pb2.LogMessage]:
         query = self._log_query(request)
+        await call.run(self._check_named, query)
         wanted = await call.run(self._filtered_datums, request, query)
         with self._notifier.subscribe("logs") as subscription:
             _, cursor = await call.run(self._pps.logs_after, query, 0)
@@ -136,6 +137,13 @@ class DatumMethods:
             since=self._clock.now() - since,
             tail=request.tail,
         )
+
+    def _check_named(self, query: LogQuery) -> None:
+        """Raise when what is asked about does not exist: silence would look like no output."""
+        if query.pipeline is not None and query.job_id:
+            self._pps.inspect_job(JobKey(query.pipeline, query.job_id))
+        elif query.pipeline is not None:
+            self._pps.inspect_pipeline(query.pipeline)
 
     def _filtered_datums(
         self, request: pps_pb2.GetLogsRequest, query: LogQuery
