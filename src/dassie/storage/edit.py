@@ -39,6 +39,7 @@ def apply(store: NodeStore, root: Dir, edits: Iterable[Edit]) -> Dir:
     if top is not None:
         root, cutoff = _new_top(root, top)
     paths = sorted(claims)
+    store.warm(root, paths)
     return _Editor(store, paths, [claims[path] for path in paths]).directory(
         root, "/", 0, len(paths), cutoff
     )

@@ -28,7 +28,7 @@ class Limits:
     buffer_bytes: int = 128 * MIB
     probe_chunks: int = 2048
     probe_bytes: int = 4 * MIB
-    cache_bytes: int = 64 * MIB
+    cache_bytes: int = 96 * MIB
     read_bytes: int = 4 * MIB
     read_gap: int = 64 << 10
     seal_threads: int = 2

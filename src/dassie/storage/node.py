@@ -42,6 +42,19 @@ def rank(key: str) -> int:
     return levels
 
 
+def ends(records: Sequence[Record], level: int) -> list[int]:
+    """Index behind each record that ends a node of `level`."""
+    mask = (1 << LEAF_BITS) - 1
+    # The test for rank 0, spelled out: it is made for every file of every new directory.
+    return [
+        i
+        for i, record in enumerate(records, 1)
+        if not ((mixed := (crc32(record[0].encode()) * 0x9E3779B1) & 0xFFFFFFFF) ^ mixed >> 15)
+        & mask
+        and rank(record[0]) > level
+    ]
+
+
 class Node:
     """A decoded node. Never changed after it was made; shared by threads and by the cache."""
 
@@ -176,4 +189,4 @@ def _decode_refs(
 
 
 def _weight(encoded: int, count: int) -> int:
-    return 2 * encoded + 120 * count + 500
+    return encoded + 100 * count + 500

@@ -140,7 +140,11 @@ class Packer:
 
     def known(self, names: Iterable[bytes]) -> set[bytes]:
         """Those that were added and may not be in the index yet."""
-        pending: list[dict[bytes, Any]] = [self._open, *(chunks for chunks, _ in self._sealed), self._places]
+        pending: list[dict[bytes, Any]] = [
+            self._open,
+            *(chunks for chunks, _ in self._sealed),
+            self._places,
+        ]
         return {name for chunks in pending if chunks for name in chunks.keys() & names}
 
     def get(self, name: bytes) -> Buffer | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from dassie.base.hashing import digest
-from dassie.storage.node import Node, Record, build, rank
+from dassie.storage.node import Node, Record, build, ends, rank
 from dassie.storage.types import EMPTY_DIR, Dir
 
 Change = tuple[str, Record | None]
@@ -27,6 +27,9 @@ class NodeStore(Protocol):
 
     def put(self, ref: bytes, node: Node, data: bytes) -> None: ...
 
+    def warm(self, root: Dir, paths: Sequence[str]) -> None:
+        """Paths (sorted) of a tree that will be visited."""
+
 
 def merge(store: NodeStore, base: Dir, changes: Iterable[Change]) -> Dir:
     """The directory `base` with `changes` (in key order, each key once) applied to its entries."""
@@ -39,10 +42,10 @@ def merge(store: NodeStore, base: Dir, changes: Iterable[Change]) -> Dir:
             level += 1
     records = [record for _, record in pending if record is not None]
     if level == 0:
-        records = list(_write(store, 0, records))
+        records = list(_write(store, 0, records, ends(records, 0)))
         level = 1
     while len(records) > 1:
-        records = list(_write(store, level, records))
+        records = list(_write(store, level, records, ends(records, level)))
         level += 1
     return _root(store, records[0]) if records else EMPTY_DIR
 
@@ -67,16 +70,23 @@ def _change_level(
     while i < len(pending):
         node, last_one = find(store, root, level, pending[i][0])
         merged: list[Record] = []
+        suspects: set[str] = set()
         while True:
             last = node.keys[-1]
             stop = len(pending) if last_one else _first_beyond(pending, last, i)
             merged += _merged(node.records(), pending[i:stop])
+            # Inside an old node no key ends a node: only what is new, or was last, can.
+            suspects.update(key for key, _ in pending[i:stop])
+            suspects.add(last)
             i = stop
             above[last] = None
             if last_one or not merged or rank(merged[-1][0]) > level:
                 break
             node, last_one = find(store, root, level, last + "\0")
-        for record in _write(store, level, merged):
+        cuts = [
+            at for at, (key, *_) in enumerate(merged, 1) if key in suspects and rank(key) > level
+        ]
+        for record in _write(store, level, merged, cuts):
             above[record[0]] = record
     return sorted(above.items())
 
@@ -121,10 +131,12 @@ def _merged(records: list[Record], changes: Sequence[Change]) -> list[Record]:
     return records
 
 
-def _write(store: NodeStore, level: int, records: Sequence[Record]) -> Iterator[Record]:
+def _write(
+    store: NodeStore, level: int, records: Sequence[Record], cuts: list[int]
+) -> Iterator[Record]:
     """Cut records into nodes, write them, and yield the records that stand for them above."""
     start = 0
-    for end in [i for i, record in enumerate(records, 1) if rank(record[0]) > level]:
+    for end in cuts:
         yield _write_node(store, level, records[start:end])
         start = end
     if start < len(records):

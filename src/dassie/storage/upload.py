@@ -7,7 +7,7 @@ reachable before `flush` and, inside that transaction, `publish`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from dassie.storage.node import Node
 from dassie.storage.nodes import NodeCache, NodeReader
 from dassie.storage.packer import Packer, PackPool
 from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, ChunkLocation, Content, Dir, Edit
+from dassie.storage.warm import warm
 
 if TYPE_CHECKING:
     from dassie.meta.transaction import Tx
@@ -328,3 +329,6 @@ class _NodeStore(NodeReader):
     def put(self, ref: bytes, node: Node, data: bytes) -> None:
         self._upload.take(ref, data)
         self._cache.add(ref, node)
+
+    def warm(self, root: Dir, paths: Sequence[str]) -> None:
+        warm(self, root, paths)
