@@ -67,7 +67,7 @@ class Dassie(Peer):
 
     def save(self, source: Path) -> None:
         flags = ("-r",) if source.is_dir() else ()
-        target = "data@master" if source.is_dir() else "data@master:/large"
+        target = "data@master:/" if source.is_dir() else "data@master:/large"
         self.server.pachctl("put", "file", *flags, target, "-f", source)
 
     def restore(self, target: Path) -> None:

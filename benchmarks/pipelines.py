@@ -65,7 +65,7 @@ def dassie(server: Server, sizes: Sizes, workers: int = 2) -> dict[str, float]:
     server.pachctl("create", "repo", "in")
     _create(server, "copy", "in", workers)
     _finish(server, "copy")
-    server.pachctl("put", "file", "-r", "in@master", "-f", folder)
+    server.pachctl("put", "file", "-r", "in@master:/", "-f", folder)
     full = _span(_finish(server, "copy"), "started")
     # the same content again: a new commit, a new job, nothing to do
     server.pachctl("put", "file", "in@master:/f000000", "-f", folder / "f000000")
@@ -74,7 +74,7 @@ def dassie(server: Server, sizes: Sizes, workers: int = 2) -> dict[str, float]:
     many = server.folder / "many"
     _inputs(many, sizes.many_datums)
     server.pachctl("create", "repo", "many")
-    server.pachctl("put", "file", "-r", "many@master", "-f", many)
+    server.pachctl("put", "file", "-r", "many@master:/", "-f", many)
     _create(server, "copy-many", "many", workers)
     _finish(server, "copy-many")
     one: list[float] = []

@@ -116,7 +116,7 @@ def run(demo: Demo) -> None:
     for name in PHOTOS:
         shutil.copy(photograph(name), album)
     demo.pachctl("create", "repo", "images")
-    demo.pachctl("put", "file", "-r", "images@master", "-f", album)
+    demo.pachctl("put", "file", "-r", "images@master:/", "-f", album)
     demo.pachctl("list", "file", "images@master")
 
     say("3. Two pipelines: the second runs on what the first makes")
