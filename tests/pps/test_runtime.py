@@ -85,6 +85,7 @@ def test_changed_datum_that_writes_other_paths(world: World) -> None:
 
     world.pipeline("p", "in")
     world.settle(code)
+    assert world.jobs("p")[-1].reason == ""
     assert world.read("p") == {"/p": b"1", "/q": b"2", "/y": b"other"}
     world.put("in", {"/x": b"dir"})
     world.settle(code)
@@ -92,6 +93,7 @@ def test_changed_datum_that_writes_other_paths(world: World) -> None:
     assert world.read("p") == {"/p/deep": b"3", "/y": b"other"}
     world.put("in", {"/x": b"file"})
     world.settle(code)
+    assert world.jobs("p")[-1].reason == ""
     assert world.read("p") == {"/p": b"1", "/q": b"2", "/y": b"other"}
 
 
@@ -187,7 +189,8 @@ def test_recovered_datum_has_no_output_and_is_tried_again(world: World) -> None:
     assert len(world.took()) == 2
     assert world.read("one") == {"/a": b"A", "/b": b"B", "/c": b"C", "/d": b"D"}
     [info] = [
-        i for i in world.pps.list_datums(world.jobs("one")[-1].key)
+        i
+        for i in world.pps.list_datums(world.jobs("one")[-1].key)
         if i.record.inputs[0].path == "/a"
     ]
     assert "recovered" in info.record.why.decision

@@ -61,6 +61,7 @@ class World:
         self.sessions = DatabaseSessions(db, ttl=timedelta(minutes=10))
         self.storage = Storage(FolderStore(folder, fsync=False), DatabaseIndex(db), self.sessions)
         self.runs: list[str] = []
+        self._seen = 0
         self.restart()
 
     def restart(self) -> None:
@@ -76,7 +77,6 @@ class World:
             self.executor,
             self.db.clock,
         )
-        self._seen = 0
 
     def close(self) -> None:
         self.pps.close()

@@ -84,7 +84,7 @@ class Dispatcher:
     ) -> None:
         self._db = db
         self._clock = clock
-        self._sessions = WorkerSessions(sessions, clock)
+        self._sessions = WorkerSessions(sessions)
         self._book = LeaseBook(lease_seconds)
         self._lock = threading.Lock()
         self._by_token: dict[str, _Open] = {}
@@ -179,11 +179,17 @@ class Dispatcher:
         """False tells a worker to stop."""
         return token in self._by_token and self._book.wanted(worker_id)
 
+    def pipeline_of(self, token: str) -> PipelineKey:
+        """Whose worker shows this token."""
+        return self._authorised(token).registration.key
+
+    def has_work(self, worker_id: str) -> bool:
+        """Whether `lease` is worth calling; costs nothing."""
+        return self._book.has_work(worker_id)
+
     def lease(self, token: str, worker_id: str, limit: int) -> list[LeasedDatum]:
         """The next datums for a worker; empty when there are none now."""
         self._authorised(token)
-        if not self._book.holds(worker_id):
-            self._sessions.rotate(worker_id)
         batch = self._book.take(worker_id, limit, self._clock.monotonic())
         if batch is None:
             return []
@@ -304,10 +310,12 @@ class Dispatcher:
                     ):
                         gone.add(seq)
                 tx.notify("datums", str(key))
-        except Aborted:  # what they stored may be gone: somebody has to process them again
+        except Aborted:
+            # What the worker stored, and what it believes is stored, may be gone: another one, with
+            # a session that lives, has to process its datums again.
             for lease, _ in accepted:
                 self._give_up(lease)
-            self._sessions.begin(worker_id)
+            self.vanish(worker_id)
             return [lease.token for lease, _ in accepted]
         except BaseException:
             self._book.unclaim(lease for lease, _ in accepted)

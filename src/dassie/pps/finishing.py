@@ -140,9 +140,12 @@ class Finisher:
 
     def _output(self, upload: Upload, old: Dir, changes: _Changes) -> Dir:
         """A path that only removed outputs had is free again; any other may be written once."""
-        edits: list[Edit] = [Delete(path) for path in changes.removed]
-        edits += [Put(path, content, create=True) for path, _, content in changes.written]
-        return upload.edit(old, edits) if edits else old
+        deletes: list[Edit] = [Delete(path) for path in changes.removed]
+        puts: list[Edit] = [Put(path, node, create=True) for path, _, node in changes.written]
+        if changes.removed.difference(path for path, _, _ in changes.written):
+            # First on their own: what was a directory may become a file.
+            old, deletes = upload.edit(old, deletes), []
+        return upload.edit(old, deletes + puts) if deletes or puts else old
 
     def _name_writers(self, conflict: PathConflict, changes: _Changes, old_meta: Dir) -> str:
         """Which datums write the path: known only now, because only now it is asked for."""

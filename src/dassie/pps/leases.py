@@ -201,11 +201,12 @@ class LeaseBook:
         with self._lock:
             return set(self._workers)
 
-    def holds(self, worker: str) -> bool:
-        """Whether the worker has any lease."""
+    def has_work(self, worker: str) -> bool:
+        """Whether datums wait that this worker could take."""
         with self._lock:
             entered = self._workers.get(worker)
-            return entered is not None and bool(entered.leases)
+            pool = self._pools.get(entered.pool) if entered else None
+            return pool is not None and any(job.waiting() for job in pool.jobs.values())
 
     def vanish(self, worker: str) -> list[Lease]:
         """A worker is known to be dead: its leases, which the caller must requeue or fail."""

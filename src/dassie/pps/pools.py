@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from dassie.meta.database import Database
 from dassie.pps import pipelines
@@ -19,6 +20,10 @@ from dassie.pps.model import PipelineKey
 from dassie.pps.pipelines import Current
 from dassie.pps.spec import Spec
 from dassie.pps.states import PIPELINE_MOVES, PipelineState
+
+MISSING_SECONDS: Final = 1.5
+CRASHES: Final = 3
+"""Deaths in a row after which a pipeline is shown as crashing."""
 
 Verdict = tuple[PipelineState, str]
 
@@ -38,7 +43,10 @@ class Pools:
         self._db = db
         self._dispatcher = dispatcher
         self._executor = executor
+        self._clock = db.clock
         self._kept: dict[PipelineKey, _Kept] = {}
+        self._missing: dict[str, float] = {}
+        """Workers that the executor does not list, and since when."""
 
     def reconcile(
         self,
@@ -56,11 +64,13 @@ class Pools:
                 self._close(key)
         for key, now in wanted.items():
             self._keep(now, specs[key], busy=key in busy)
-        status = self._executor.status()
-        self._bury(status)
+        registered = {
+            kept.pool.name: self._dispatcher.workers(kept.pool.name) for kept in self._kept.values()
+        }
         by_pool: dict[str, list[WorkerStatus]] = {}
-        for worker in status:
+        for worker in self._executor.status():
             by_pool.setdefault(worker.pool, []).append(worker)
+        self._bury(registered, by_pool)
         verdicts = {now.key: (PipelineState.PAUSED, "") for now in current if now.stopped}
         for key, kept in self._kept.items():
             verdicts[key] = troubles.get(key) or _health(kept, by_pool.get(kept.pool.name, []))
@@ -100,13 +110,24 @@ class Pools:
         self._dispatcher.close_pool(kept.pool.name)
         self._executor.stop(kept.pool.name)
 
-    def _bury(self, status: list[WorkerStatus]) -> None:
-        """Workers that the executor knows to be dead need not be waited for."""
-        dead = {worker.worker_id for worker in status if worker.state == WorkerState.BACKING_OFF}
-        for kept in self._kept.values():
-            for worker in self._dispatcher.workers(kept.pool.name):
-                if worker in dead:
-                    self._dispatcher.vanish(worker)
+    def _bury(
+        self, registered: Mapping[str, list[str]], by_pool: Mapping[str, list[WorkerStatus]]
+    ) -> None:
+        """Workers that the executor knows to be dead, or has not known for a while, need not be
+        waited for. (One that has just been started again is shown under its old name at first.)"""
+        now = self._clock.monotonic()
+        missing: dict[str, float] = {}
+        for pool, workers in by_pool.items():
+            state = {worker.worker_id: worker.state for worker in workers}
+            for worker_id in registered.get(pool, []):
+                if state.get(worker_id) == WorkerState.BACKING_OFF:
+                    self._dispatcher.vanish(worker_id)
+                elif worker_id not in state:
+                    missing[worker_id] = self._missing.get(worker_id, now)
+        for worker_id, since in missing.items():
+            if now - since > MISSING_SECONDS:
+                self._dispatcher.vanish(worker_id)
+        self._missing = missing
 
     def _write(
         self, verdicts: Mapping[PipelineKey, Verdict], known: Collection[PipelineKey]
@@ -139,7 +160,9 @@ def _health(kept: _Kept, workers: list[WorkerStatus]) -> Verdict:
     dead = [worker for worker in workers if worker.state == WorkerState.BACKING_OFF]
     if dead and not lives:
         worst = max(dead, key=lambda worker: worker.restarts)
-        return PipelineState.CRASHING, f"workers do not stay alive: {worst.error or 'unknown'}"
+        reason = f"workers do not stay alive: {worst.error or 'no reason is known'}"
+        once = worst.restarts < CRASHES
+        return PipelineState.RESTARTING if once else PipelineState.CRASHING, reason
     return PipelineState.RUNNING, ""
 
 
