@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from dassie.cli import grammar
 from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Meter
+from dassie.client.errors import NotOffered
 from dassie.client.refs import DEFAULT_BRANCH
 from dassie.errors import DataLoss, FailedPrecondition, Unavailable
 
@@ -121,10 +122,33 @@ def _folder(session: Session, ref: FileRef, meter: Meter) -> None:
         raise session.wrong("--offset is for one file, not with -r")
     if not session.text("output"):
         raise session.wrong("say where the files go: -o FOLDER")
-    _from_tar(session, ref, Path(session.text("output")), meter)
+    folder, base = Path(session.text("output")), fixed_prefix(ref.path)
+    try:
+        files, size = _in_bulk(session, ref, folder, meter, base)
+    except NotOffered:
+        files, size = _from_tar(session, ref, folder, meter, base)
+    meter.close()
+    session.out.say(meter.summary(files, size))
 
 
-def _from_tar(session: Session, ref: FileRef, folder: Path, meter: Meter) -> None:
+def _in_bulk(
+    session: Session, ref: FileRef, folder: Path, meter: Meter, base: str
+) -> tuple[int, int]:
+    from dassie.client.download import Progress, download
+
+    def report(progress: Progress) -> None:
+        meter.update(progress.files, progress.bytes, progress.total_files, progress.total_bytes)
+
+    def place(name: str) -> str:
+        return relative(name, base)
+
+    result = download(session.connection, ref, folder, place=place, progress=report)
+    return result.files, result.bytes
+
+
+def _from_tar(
+    session: Session, ref: FileRef, folder: Path, meter: Meter, base: str
+) -> tuple[int, int]:
     import tarfile
 
     from dassie._proto.pfs import pfs_pb2
@@ -134,7 +158,6 @@ def _from_tar(session: Session, ref: FileRef, folder: Path, meter: Meter) -> Non
     reader = _StreamReader(piece.value for piece in session.pfs.GetFileTAR(request))
     files = size = 0
     folder.mkdir(parents=True, exist_ok=True)
-    base = fixed_prefix(ref.path)
     try:
         with tarfile.open(fileobj=cast("IO[bytes]", reader), mode="r|") as archive:
             for member in archive:
@@ -150,8 +173,7 @@ def _from_tar(session: Session, ref: FileRef, folder: Path, meter: Meter) -> Non
         raise DataLoss(f"the server's archive breaks off: {error}") from None
     except tarfile.FilterError as error:
         raise FailedPrecondition(f"refused to write outside of {folder}: {error}") from None
-    meter.close()
-    session.out.say(meter.summary(files, size))
+    return files, size
 
 
 def fixed_prefix(pattern: str) -> str:
