@@ -35,7 +35,7 @@ class Running:
     def _run(self) -> None:
         try:
             self.worker.run()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
     def join(self) -> None:
@@ -58,9 +58,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         settings = {name: more.pop(name) for name in names if name in more}
         transform = {"cmd": list(cmd), **more}
         pachd = Pachd(MemoryStore(), transform=transform, **settings)
-        running.append(
-            Running(pachd, folder or tmp_path / "worker", sandbox or SandboxSettings())
-        )
+        running.append(Running(pachd, folder or tmp_path / "worker", sandbox or SandboxSettings()))
         return pachd
 
     yield begin

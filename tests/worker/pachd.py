@@ -1,5 +1,7 @@
 """A pachd for workers in tests: the real wire protocol and real storage, datums from a list."""
 
+# ruff: noqa: N802 - gRPC names the methods
+
 from __future__ import annotations
 
 import json
@@ -142,8 +144,8 @@ class Pachd(worker_pb2_grpc.WorkerServicer):
         assert result.outcome == pb.SUCCESS, (result.reason, self.text())
         out = result.output
         root = Dir(out.hash, out.ref or None, out.size, out.files)
-        entries = [e for e in self.storage.tree.walk(root, "/", dirs=False)]
-        files = {e.path: b"".join(self.storage.read(e.node)) for e in entries}
+        entries = self.storage.tree.walk(root, "/", dirs=False)
+        files = {entry.path: b"".join(self.storage.read(entry.node)) for entry in entries}
         assert (root.files, root.size) == (len(files), sum(map(len, files.values())))
         return files
 
@@ -198,9 +200,9 @@ class Pachd(worker_pb2_grpc.WorkerServicer):
         deadline = time.monotonic() + request.wait_ms / 1000
         with self._changed:
             while not self.waiting and not self.stopped and context.is_active():
-                if not self._changed.wait(min(0.5, max(0.0, deadline - time.monotonic()))):
-                    if time.monotonic() >= deadline:
-                        break
+                if time.monotonic() >= deadline:
+                    break
+                self._changed.wait(min(0.5, max(0.0, deadline - time.monotonic())))
             count = min(request.max, self.batch)
             taken, self.waiting = self.waiting[:count], self.waiting[count:]
             return pb.LeaseResponse(datums=taken, stop=self.stopped and not taken)

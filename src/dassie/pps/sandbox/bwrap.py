@@ -59,16 +59,15 @@ def command(
         *_namespaces(settings, hostname),
         *("--size", str(ROOT_LIMIT), "--tmpfs", "/"),
         *_system_folders(),
+        *("--dev", "/dev"),
+        *_proc(),
+        *("--bind", str(folder / "tmp"), "/tmp"),  # noqa: S108 - the worker's own
+        *("--perms", "0755", "--dir", "/home", "--bind", str(folder / "home"), HOME),
+        *("--bind", str(folder / "pfs"), "/pfs"),
         *_parents([*shared, "--ro-bind", LAUNCHER, LAUNCHER]),
         *shared,
         *_hidden(settings),
-        *("--dev", "/dev"),
         *_devices(settings),
-        *_proc(),
-        *("--bind", str(folder / "tmp"), "/tmp"),  # noqa: S108 - the worker's own
-        *("--perms", "0755", "--dir", "/home"),
-        *("--bind", str(folder / "home"), HOME),
-        *("--bind", str(folder / "pfs"), "/pfs"),
         *("--perms", "1777", "--dir", "/var/tmp", "--symlink", "/run", "/var/run"),  # noqa: S108
         *("--ro-bind", str(launcher), LAUNCHER),
         *("--chdir", HOME, "--"),

@@ -146,8 +146,9 @@ class Sandbox:
         ours.settimeout(START_SECONDS)
         try:
             sandbox._receive()
-        except (SandboxLost, TimeoutError):
-            said = sandbox._last_words()
+        except (SandboxLost, TimeoutError) as error:
+            sandbox.close()
+            said = str(error)
             raise SandboxUnavailable(
                 f"cannot start a sandbox for user code: {said}. {bwrap.remedy(said)}"
                 if mode == BWRAP
@@ -316,8 +317,11 @@ class Sandbox:
     def _last_words(self) -> str:
         """End the launcher and say what it wrote to stderr, as one line."""
         self.lost = True
-        self._process.kill()
-        self._process.wait()
+        try:
+            self._process.wait(1)  # one that is ending by itself says why
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
         text = ""
         if self._process.stderr and not self._process.stderr.closed:
             text = self._process.stderr.read().decode("utf-8", "replace")

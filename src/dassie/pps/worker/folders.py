@@ -4,15 +4,13 @@ Nothing of user code runs while these work on its files. They never follow a sym
 """
 
 # Millions of files pass here one by one; a Path object for each would be most of the cost.
-# ruff: noqa: PTH101, PTH104, PTH108, PTH120, PTH208
+# ruff: noqa: PTH101, PTH104, PTH108, PTH208
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
-from collections.abc import Callable
-from typing import Any
 
 
 def remove(path: str) -> None:
@@ -21,35 +19,40 @@ def remove(path: str) -> None:
         mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(mode):
-        shutil.rmtree(path, onerror=_open_up_and_retry)
-    else:
+    if not stat.S_ISDIR(mode):
         os.unlink(path)
+        return
+    try:
+        shutil.rmtree(path)
+    except PermissionError:
+        _open_up(path)
+        shutil.rmtree(path)
 
 
 def clear(folder: str) -> None:
-    """Remove everything in a folder of ours."""
+    """Remove everything in a folder of ours, which user code may have closed to itself and us."""
+    os.chmod(folder, 0o755)  # noqa: S103 - user code of another user passes
     for name in os.listdir(folder):
         remove(f"{folder}/{name}")
 
 
 def move_all(source: str, target: str) -> None:
     """Move everything in one folder of ours to another on the same file system."""
+    os.chmod(source, 0o755)  # noqa: S103
     for name in os.listdir(source):
         try:
             os.rename(f"{source}/{name}", f"{target}/{name}")
         except PermissionError:  # an ordinary user moves only directories that it may write
-            os.chmod(f"{source}/{name}", 0o700)
+            if stat.S_ISDIR(os.lstat(f"{source}/{name}").st_mode):
+                os.chmod(f"{source}/{name}", 0o700)
             os.rename(f"{source}/{name}", f"{target}/{name}")
 
 
-def _open_up_and_retry(function: Callable[..., Any], path: str, _: Any) -> None:
-    """The owner may always change the permissions that stop it from removing something."""
-    parent = os.path.dirname(path)
-    for folder in (parent, path):
-        if stat.S_ISDIR(os.lstat(folder).st_mode):
-            os.chmod(folder, 0o700)
-    if function in (os.rmdir, os.unlink):
-        function(path)
-    else:
-        shutil.rmtree(path)
+def _open_up(path: str) -> None:
+    """Let the owner, who may always do so, enter and change every directory of a tree."""
+    todo = [path]
+    while todo:
+        folder = todo.pop()
+        os.chmod(folder, 0o700)
+        with os.scandir(folder) as entries:
+            todo.extend(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
