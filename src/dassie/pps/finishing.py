@@ -7,7 +7,7 @@ processed or removed are looked at. Building again after a crash gives the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from dassie.base.glob import Glob
 from dassie.meta.database import Database
 from dassie.pps import tasks
 from dassie.pps.datums import (
+    OUT,
     DatumRecord,
     datum_dir,
     input_path,
@@ -31,12 +32,12 @@ from dassie.pps.records import record_of
 from dassie.pps.results import Result
 from dassie.pps.spec import Spec
 from dassie.pps.states import DatumState, JobState
-from dassie.pps.tables import REMOVE
+from dassie.pps.tables import PROCESS, REMOVE
 from dassie.storage.errors import PathConflict
 from dassie.storage.store import Storage, Upload
-from dassie.storage.types import EMPTY, Content, Delete, Dir, Edit, Put
+from dassie.storage.types import EMPTY, EMPTY_DIR, Content, Delete, Dir, Edit, Put
 
-_PAGE: Final = 2000
+_PAGE: Final = 1000
 
 
 @dataclass(slots=True)
@@ -81,30 +82,43 @@ class Finisher:
         changes = _Changes()
         tree = self._storage.tree
         recovered_before = bool(old_meta.files) and tree.lookup(old_meta, RECOVERED_DIR) is not None
-        for row in self._rows(job.seq):
-            id_ = row.datum_id
-            if row.in_base:
-                self._forget_output(changes, old_meta, id_)
+        for page in self._pages(job.seq):
+            old = self._old_outputs(old_meta, [row.datum_id for row in page if row.in_base])
+            records = [_record(job, spec, row) for row in page if row.kind == PROCESS]
+            tree.prefetch(record.output for record in records if record.output is not None)
+            for id_, output in old.items():
+                changes.removed.update(entry.path for entry in tree.walk(output, "/", dirs=False))
                 if recovered_before:
                     changes.meta.append(Delete(f"{RECOVERED_DIR}/{id_}"))
-            if row.kind == REMOVE:
-                changes.meta += [Delete(record_dir(id_)), Delete(datum_dir(id_))]
-                continue
-            result = Result.from_json(row.state, row.result)
-            record = record_of(job, row, result, spec.transform.image)
-            if record.state == DatumState.FAILED and changes.failed is None:
-                changes.failed = (id_, record.reason)
-            self._add(upload, changes, record, in_base=row.in_base)
+            for row in page:
+                if row.kind == REMOVE:
+                    id_ = row.datum_id
+                    changes.meta += [Delete(record_dir(id_)), Delete(datum_dir(id_))]
+            for record in records:
+                if record.state == DatumState.FAILED and changes.failed is None:
+                    changes.failed = (record.id, record.reason)
+                self._add(upload, changes, record, in_base=record.id in old)
         return changes
 
-    def _forget_output(self, changes: _Changes, old_meta: Dir, id_: str) -> None:
-        """What the base has of a datum's output is not in the new output."""
+    def _old_outputs(self, meta: Dir, ids: list[str]) -> dict[str, Dir]:
+        """What the base has of the outputs of datums that it knows: it is not in the new output.
+
+        Looks them up level by level, so that each level is fetched at once.
+        """
         tree = self._storage.tree
-        out = output_dir(id_)
-        if tree.lookup(old_meta, out) is None:
-            return
-        for entry in tree.walk(old_meta, out, dirs=False):
-            changes.removed.add(entry.path[len(out) :])
+        folders: dict[str, Dir] = {}
+        for id_ in ids:
+            folder = tree.lookup(meta, datum_dir(id_))
+            if folder is not None and isinstance(folder.node, Dir):
+                folders[id_] = folder.node
+        tree.prefetch(folders.values())
+        outputs = dict.fromkeys(ids, EMPTY_DIR)
+        for id_, folder_node in folders.items():
+            out = tree.lookup(folder_node, f"/{OUT}")
+            if out is not None and isinstance(out.node, Dir):
+                outputs[id_] = out.node
+        tree.prefetch(outputs.values())
+        return outputs
 
     def _add(
         self, upload: Upload, changes: _Changes, record: DatumRecord, *, in_base: bool
@@ -125,13 +139,13 @@ class Finisher:
         elif in_base:
             edits.append(Delete(output_dir(id_)))
 
-    def _rows(self, seq: int) -> Iterator[sa.Row[Any]]:
-        """The job's rows in order, in pages: no transaction stays open while trees are read."""
+    def _pages(self, seq: int) -> Iterator[Sequence[sa.Row[Any]]]:
+        """The job's rows in order; no transaction stays open while trees are read."""
         last = -1
         while True:
             with self._db.read() as tx:
                 rows = tasks.page(tx, seq, last, _PAGE)
-            yield from rows
+            yield rows
             if len(rows) < _PAGE:
                 return
             last = rows[-1].ordinal
@@ -177,3 +191,8 @@ class Finisher:
                     yield id_
                     break
                 place = place.rpartition("/")[0]
+
+
+def _record(job: JobInfo, spec: Spec, row: sa.Row[Any]) -> DatumRecord:
+    result = Result.from_json(row.state, row.result)
+    return record_of(job, row, result, spec.transform.image)
