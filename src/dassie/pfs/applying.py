@@ -58,12 +58,21 @@ def _outermost(paths: list[str]) -> list[str]:
     return kept
 
 
-def _apply_files(files: dict[str, FileEdit], root: Dir, upload: Upload, trees: Trees) -> Dir:
-    appended = [path for path, edit in files.items() if edit.parts and not edit.cleared]
+def _apply_files(
+    files: dict[str, FileEdit | Content], root: Dir, upload: Upload, trees: Trees
+) -> Dir:
+    appended = [
+        path
+        for path, edit in files.items()
+        if isinstance(edit, FileEdit) and edit.parts and not edit.cleared
+    ]
     existing = _existing(appended, root, trees)
 
     def edits() -> Iterator[Edit]:
         for path, edit in files.items():
+            if isinstance(edit, Content):
+                yield Put(path, edit)
+                continue
             if not edit.parts:
                 if edit.cleared:
                     yield Delete(path)
@@ -132,8 +141,8 @@ def _graft(graft: Graft, root: Dir, upload: Upload, trees: Trees) -> Dir:
     below = "" if graft.path == "/" else graft.path
     entries = trees.walk(graft.node, "/", dirs=False)
     while batch := list(islice(entries, _MERGE_BATCH)):
-        files = {
-            below + entry.path: FileEdit(cleared=not graft.append, parts=[entry.node])
+        files: dict[str, FileEdit | Content] = {
+            below + entry.path: FileEdit(False, [entry.node]) if graft.append else entry.node
             for entry in batch
             if isinstance(entry.node, Content)
         }

@@ -9,7 +9,7 @@ hence their order does not matter; an edit of a whole directory opens a new laye
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dassie.storage.errors import DUPLICATE, PathConflict
@@ -50,7 +50,8 @@ class Layer:
     """`trees` in order, then `files` in any order."""
 
     trees: list[Removal | Graft] = field(default_factory=list)
-    files: dict[str, FileEdit] = field(default_factory=dict)
+    files: dict[str, FileEdit | Content] = field(default_factory=dict)
+    """A bare `Content` replaces the file, which is by far the most common edit."""
     directories: set[str] = field(default_factory=set)
     """Every directory above a path of `files`, without trailing `/`; the root is ``""``."""
 
@@ -81,11 +82,15 @@ class EditBuffer:
             edit.others = edit.others or {}
             edit.others.setdefault(datum, []).append(content)
 
-    def put(self, path: str, content: Content) -> None:
-        """Replace the file at `path`: `delete` and `add` in one step."""
-        edit = self._at(path)
-        edit.cleared = True
-        edit.datum, edit.parts, edit.others = DEFAULT_DATUM, [content], None
+    def put(self, paths: Sequence[str], contents: Sequence[Content]) -> None:
+        """Replace files: `delete` and `add` of each in one step."""
+        layer, last = self._layers[-1], None
+        for path, content in zip(paths, contents, strict=True):
+            parent = path[: path.rfind("/")]
+            if parent != last:
+                layer = self._enter_parents(path)
+                last = parent
+            layer.files[path] = content
 
     def delete(self, path: str, datum: str = "") -> None:
         """Remove the file or directory at `path`.
@@ -121,6 +126,8 @@ class EditBuffer:
         """Raise `PathConflict` when a path was written under two datum tags."""
         for layer in self._layers:
             for path, edit in layer.files.items():
+                if isinstance(edit, Content):
+                    continue
                 tags = [edit.datum] if edit.parts else []
                 tags += [tag for tag, parts in (edit.others or {}).items() if parts]
                 if len(tags) > 1:
@@ -132,28 +139,31 @@ class EditBuffer:
         return self._layers[-1]
 
     def _at(self, path: str) -> FileEdit:
-        edit = self._layers[-1].files.get(path)
+        files = self._layers[-1].files
+        edit = files.get(path)
         if edit is None:
-            self._enter_parents(path)
-            edit = self._layers[-1].files[path] = FileEdit(cleared=False, parts=[])
+            files = self._enter_parents(path).files
+            edit = files[path] = FileEdit(cleared=False, parts=[])
+        elif isinstance(edit, Content):
+            edit = files[path] = FileEdit(cleared=True, parts=[edit])
         return edit
 
-    def _enter_parents(self, path: str) -> None:
-        """Note the directories above a new path; open a layer when one of them was deleted."""
+    def _enter_parents(self, path: str) -> Layer:
+        """Note the directories above a path; open a layer when one of them was deleted. Returns
+        the layer for `path`."""
         layer = self._layers[-1]
         parent = path.rpartition("/")[0]
         if parent in layer.directories:
-            return
+            return layer
         missing = []
         while parent not in layer.directories:
             above = layer.files.get(parent)
-            if above is not None and above.cleared and not above.parts:
-                layer = Layer()
-                self._layers.append(layer)
-                self._enter_parents(path)
-                return
+            if isinstance(above, FileEdit) and above.cleared and not above.parts:
+                self._layers.append(Layer())
+                return self._enter_parents(path)
             missing.append(parent)
             if not parent:
                 break
             parent = parent.rpartition("/")[0]
         layer.directories.update(missing)
+        return layer

@@ -6,7 +6,7 @@ stream of any length needs little memory; nothing is reachable before the end. N
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dassie.base.chunking import MIN_CHUNK_BYTES
 from dassie.base.paths import clean
@@ -62,15 +62,19 @@ class Modification:
         else:
             self._writer.write(data)
 
-    def add_content(self, path: str, content: Content, *, append: bool = False) -> None:
-        """Put what this stream's `upload` holds already."""
+    def add_contents(
+        self, paths: Sequence[str], contents: Sequence[Content], *, append: bool = False
+    ) -> None:
+        """Files whose contents this stream's `upload` holds already."""
         self._end_file()
-        path = self._check_file(path)
-        self.files += 1
+        if not _are_clean(paths):
+            paths = [self._check_file(path) for path in paths]
+        self.files += len(paths)
         if append:
-            self.edits.add(path, content)
+            for path, content in zip(paths, contents, strict=True):
+                self.edits.add(path, content)
         else:
-            self.edits.put(path, content)
+            self.edits.put(paths, contents)
 
     def delete(self, path: str, datum: str = "") -> None:
         """Remove a file or directory; with a trailing `/`, a directory only. Missing is fine."""
@@ -118,3 +122,17 @@ class Modification:
         if cleaned == "/" or path.endswith("/"):
             raise InvalidArgument(f"{path!r} names a directory: not allowed in path of a file")
         return cleaned
+
+
+def _are_clean(paths: Sequence[str]) -> bool:
+    """Are all of these certainly paths of files as `clean` returns them? Looks at all at once."""
+    if not paths:
+        return True
+    joined = "\0".join(paths)
+    return (
+        joined.isascii()
+        and joined.startswith("/")
+        and not joined.endswith("/")
+        and joined.count("\0/") == len(paths) - 1 == joined.count("\0")
+        and not any(text in joined for text in ("//", "/.", "/\0"))
+    )

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager, suppress
 from typing import Final
 
 from dassie._proto.dassie import bulk_pb2
-from dassie.base.chunking import MIN_CHUNK_BYTES
-from dassie.base.hashing import hasher
+from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
+from dassie.base.hashing import Buffer, digest, hasher
 from dassie.base.wire import cut_field
 from dassie.doors.grpc import convert
 from dassie.errors import Aborted, InvalidArgument
@@ -105,66 +105,86 @@ class PutStream:
         return bulk_pb2.PutResponse(missing=bulk_pb2.Missing(id=query.id, missing=missing))
 
     def _take_chunks(self, raw: memoryview) -> None:
-        upload = self._open_modification().upload
+        take = self._open_modification().upload.take
         rest, data = cut_field(raw, _CHUNK_DATA)
         message = bulk_pb2.Chunks()
         message.ParseFromString(rest)
-        hashes, lengths = split_hashes(message.hashes), message.lengths
+        hashes, lengths = split_hashes(message.hashes), list(message.lengths)
         if len(hashes) != len(lengths) or sum(lengths) != len(data):
             raise InvalidArgument("a message with chunks contradicts itself about their number")
+        if lengths and not (min(lengths) > 0 and max(lengths) <= MAX_CHUNK_BYTES):
+            raise InvalidArgument(f"a chunk has 1 to {MAX_CHUNK_BYTES} bytes")
         position = 0
         for name, length in zip(hashes, lengths, strict=True):
-            chunk = data[position : position + length]
+            chunk: Buffer = data[position : position + length]
             position += length
-            upload.add_chunk(name, chunk)
-            self._sequence.add(name, chunk)
+            if 2 * length < len(data):
+                chunk = bytes(chunk)  # a view would keep the whole message in memory
+            if digest(chunk) != name:
+                raise InvalidArgument(f"chunk {name.hex()}: its bytes do not match its hash")
+            take(name, chunk)
+        self._sequence.add(hashes, lengths, data)
 
     def _take_files(self, message: bulk_pb2.Files) -> None:
-        modification, upload = self._open_modification(), self._open_modification().upload
+        modification = self._open_modification()
         hashes = split_hashes(message.hashes)
         chunk_hashes, chunk_lengths = split_hashes(message.chunk_hashes), message.chunk_lengths
-        counts = message.chunk_counts
-        rows = len(message.paths)
+        counts = list(message.chunk_counts)
         listed = sum(count for count in counts if count > 1)
-        if {len(message.sizes), len(hashes), len(counts)} != {rows} or not (
-            listed == len(chunk_hashes) == len(chunk_lengths)
+        if not (
+            len(message.paths) == len(message.sizes) == len(hashes) == len(counts)
+            and listed == len(chunk_hashes) == len(chunk_lengths)
         ):
             raise InvalidArgument("a message with files has columns of different lengths")
+        contents: list[Content] = []
         at = 0
         for path, size, name, count in zip(
             message.paths, message.sizes, hashes, counts, strict=True
         ):
+            chunks = [(name, size)] if count else []
             if count > 1:
                 end = at + count
                 chunks = list(zip(chunk_hashes[at:end], chunk_lengths[at:end], strict=True))
                 at = end
                 self._sequence.check(path, name, chunks)
-            else:
-                chunks = [(name, size)] if count else []
-            content = upload.assemble(name, chunks)
-            _check_size(path, size, content)
-            modification.add_content(path, content, append=message.append)
+            contents.append(self._content(path, size, name, chunks))
+        modification.add_contents(list(message.paths), contents, append=message.append)
         self._sequence = ChunkSequence()
+
+    def _content(
+        self, path: str, size: int, name: bytes, chunks: list[tuple[bytes, int]]
+    ) -> Content:
+        if self._sequence.lengths.get(name) == size:
+            return Content(name, size)  # one chunk, and it came a moment ago
+        content = self._open_modification().upload.assemble(name, chunks)
+        if content.size != size:
+            raise InvalidArgument(f"file {path}: its chunks have {content.size} bytes, not {size}")
+        return content
 
 
 class ChunkSequence:
-    """The chunks that came since the last file was named: perhaps they are the next large file.
+    """The chunks that came since the last file was named: small files, or the next large one.
 
     Then its hash comes for one more pass over bytes that are in the cache anyway. Small files are
     one chunk, which is verified as such; a sequence that starts with one is not followed.
     """
 
     def __init__(self) -> None:
+        self.lengths: dict[bytes, int] = {}
+        """Bytes of each chunk."""
         self._chunks: list[tuple[bytes, int]] = []
         self._whole = hasher()
         self._followed = True
 
-    def add(self, name: bytes, chunk: memoryview) -> None:
-        if not self._chunks and len(chunk) < MIN_CHUNK_BYTES:
+    def add(self, names: list[bytes], lengths: list[int], data: memoryview) -> None:
+        """Consecutive chunks, which are together `data`."""
+        if not self.lengths and lengths and lengths[0] < MIN_CHUNK_BYTES:
             self._followed = False
+        chunks = list(zip(names, lengths, strict=True))
+        self.lengths.update(chunks)
         if self._followed:
-            self._chunks.append((name, len(chunk)))
-            self._whole.update(chunk)
+            self._chunks += chunks
+            self._whole.update(data)
 
     def check(self, path: str, claimed: bytes, chunks: list[tuple[bytes, int]]) -> None:
         """Raise when these very chunks have another hash than the client says."""
@@ -176,8 +196,3 @@ def split_hashes(joined: bytes) -> list[bytes]:
     if len(joined) % HASH_BYTES:
         raise InvalidArgument(f"{len(joined)} bytes are not a list of hashes")
     return [joined[i : i + HASH_BYTES] for i in range(0, len(joined), HASH_BYTES)]
-
-
-def _check_size(path: str, size: int, content: Content) -> None:
-    if content.size != size:
-        raise InvalidArgument(f"file {path}: its chunks have {content.size} bytes, not {size}")
