@@ -5,21 +5,17 @@
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from dassie.meta.journal_format import COUNTER, DELETE, INSERT, UPDATE, Change, encode_changes
 from dassie.meta.notify import Topic
 from dassie.meta.schema import journal_outbox
 
 Row = Mapping[str, Any]
-
-INSERT, UPDATE, DELETE = "i", "u", "d"
-"""Kinds of journaled changes."""
 
 JOURNAL_COUNTER: Final = "journal"
 _NEXT: Final = sa.text(
@@ -46,8 +42,8 @@ class Tx:
         self.topics: set[Topic] = set()
         """What is notified after the commit."""
         self.committed: list[Callable[[], None]] = []
-        self.changes: list[list[Any]] = []
-        """Journaled row changes, in order."""
+        self._changes: list[Change] = []
+        self._drawn: dict[str, int] = {}
         self._exclusive = exclusive
         self._completing: list[Callable[[], None]] = []
 
@@ -70,6 +66,7 @@ class Tx:
     def next_id(self, name: str, count: int = 1) -> int:
         """The first of `count` fresh numbers of the counter `name`: 1, 2, 3, …"""
         last: int = self.conn.execute(_NEXT, {"name": name, "count": count}).scalar_one()
+        self._drawn[name] = last
         return last - count + 1
 
     def insert(self, table: sa.Table, row: Row) -> None:
@@ -116,8 +113,10 @@ class Tx:
         """Everything that belongs before the commit; `Database` calls it."""
         for callback in self._completing:
             callback()
-        if self.changes:
-            row = {"seq": self.next_id(JOURNAL_COUNTER), "changes": encode(self.changes)}
+        if self._changes:
+            self._changes += [[COUNTER, name, last] for name, last in self._drawn.items()]
+            seq = self.next_id(JOURNAL_COUNTER)
+            row = {"seq": seq, "changes": encode_changes(self._changes)}
             self.conn.execute(sa.insert(journal_outbox), row)
 
     def _note(self, table: sa.Table, kind: str, *rows: Row) -> None:
@@ -125,21 +124,8 @@ class Tx:
             return
         if not self._exclusive:
             raise RuntimeError(f"{table.name} is journaled: not in a shared write transaction")
-        self.changes.append([kind, table.name, *rows])
+        self._changes.append([kind, table.name, *rows])
 
 
 def _match(table: sa.Table, key: Row) -> list[sa.ColumnElement[bool]]:
     return [table.c[name] == value for name, value in key.items()]
-
-
-def encode(changes: Sequence[Sequence[Any]]) -> str:
-    """Row changes as JSON; bytes become `{"b": base64}`."""
-    return json.dumps(changes, separators=(",", ":"), ensure_ascii=False, default=_encode_value)
-
-
-def _encode_value(value: object) -> object:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return {"b": b64encode(value).decode("ascii")}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"a {type(value).__name__} cannot be journaled")

@@ -48,8 +48,11 @@ class Graph:
                 hook(gtx)
             # What a hook changed has consequences too; hooks do not run for those again.
             _settle(gtx)
-        if self._journal is not None and gtx.durable:
-            self._journal.flush()
+        if self._journal is not None:
+            if gtx.durable:
+                self._journal.flush()
+            else:
+                self._journal.nudge()
 
     def snapshot(self) -> AbstractContextManager[Tx]:
         """A consistent view, for reading."""
