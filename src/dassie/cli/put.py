@@ -140,7 +140,8 @@ def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Met
     meter.close()
     for name in result.passed_over:
         session.out.warn(f"passed over {name}")
-    more = f", {humanize.size(result.new_bytes)} of it new" if result.bytes else ""
+    new = min(result.new_bytes, result.bytes)  # the server counts its own records, too
+    more = f", {humanize.size(new)} of it new" if result.bytes else ""
     if result.unchanged_files:
         more += f"; {humanize.count(result.unchanged_files, 'file')} unchanged"
     session.out.say(meter.summary(result.files, result.bytes, more))
