@@ -29,16 +29,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-import grpc
-import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc.aio import EOF  # type: ignore[attr-defined]
 
 from dassie import errors
 from dassie.doors.grpc.errors import status_of
+from dassie.doors.grpc.transport.connection import Handler, Status
+from dassie.doors.grpc.transport.metadata import Code
+from dassie.doors.grpc.transport.stream import Stream
 
 BATCH_BYTES = 1 << 20
 BATCH_MESSAGES = 512
@@ -46,7 +46,6 @@ BATCH_MESSAGES = 512
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
-_Behaviour = Callable[[Any, Any], Awaitable[Any]]
 
 
 class Threads:
@@ -105,26 +104,33 @@ class Call:
     """`package.Service/Method`."""
     metadata: Mapping[str, str]
     threads: Threads
-    context: grpc.aio.ServicerContext[Any, Any]
+    stream: Stream
 
     async def run(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run blocking code in the pool."""
         return await self.threads.run(function, *args, **kwargs)
 
 
-class Requests:
-    """The messages a client streams, in order: `async for` parses them, `read_raw` leaves that to a
-    thread.
-    """
+_Behaviour = Callable[[Any, Call], Awaitable[None]]
+"""Reads and answers one call; a failure is raised."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any], kind: type[Message]) -> None:
-        self._context = context
+
+class Requests:
+    """The messages a client streams, in order: `async for` parses them, the other ways leave that
+    to a thread."""
+
+    def __init__(self, stream: Stream, kind: type[Message]) -> None:
+        self._stream = stream
         self._kind = kind
 
     async def read_raw(self) -> bytes | None:
         """The next message as sent; `None` when the client has half-closed."""
-        raw = await self._context.read()
-        return None if raw is EOF else raw
+        return await self._stream.read()
+
+    async def read_batch(self) -> list[bytes]:
+        """The next messages as sent, about a batch of them; none when the client has
+        half-closed."""
+        return await self._stream.read_batch(BATCH_BYTES, BATCH_MESSAGES)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -178,7 +184,7 @@ def take(answers: Iterator[Message | bytes]) -> Batch:
     return Batch(messages, last=True)
 
 
-async def send(threads: Threads, context: Any, answers: Iterable[Message | bytes]) -> None:
+async def send(threads: Threads, stream: Stream, answers: Iterable[Message | bytes]) -> None:
     """Write a blocking iterator to the client, reading one batch ahead. Closes the iterator in any
     case.
     """
@@ -189,8 +195,7 @@ async def send(threads: Threads, context: Any, answers: Iterable[Message | bytes
             batch = await asyncio.wrap_future(ahead)
             if not batch.last:
                 ahead = threads.submit(take, iterator)
-            for raw in batch.messages:
-                await context.write(raw)
+            await stream.write(batch.messages)
             if batch.error is not None:
                 raise batch.error
             if batch.last:
@@ -211,47 +216,56 @@ def snake_case(method: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", method).lower()
 
 
-def service_handler(
+def service_handlers(
     service: ServiceDescriptor, implementation: object, threads: Threads, waits: Waits
-) -> grpc.GenericRpcHandler[Any, Any]:
-    """gRPC handler of a whole service on `implementation` (see the module's text)."""
+) -> dict[str, Handler]:
+    """A handler for every method of a service, by full name (see the module's text)."""
     handlers = {}
     for method in service.methods:
         function = getattr(implementation, snake_case(method.name), None)
-        handlers[method.name] = _method_handler(method, function, threads, waits)
-    return grpc.method_handlers_generic_handler(service.full_name, handlers)
+        name = f"{service.full_name}/{method.name}"
+        handlers[name] = _handler(name, method, _behaviour(name, method, function, waits), threads)
+    return handlers
 
 
-def _method_handler(
-    method: MethodDescriptor,
-    function: Callable[..., Any] | None,
-    threads: Threads,
-    waits: Waits,
-) -> Any:
-    name = f"{method.containing_service.full_name}/{method.name}"
-    kind = GetMessageClass(method.input_type)
-    behaviour: _Behaviour
+def _behaviour(
+    name: str, method: MethodDescriptor, function: Callable[..., Any] | None, waits: Waits
+) -> _Behaviour:
     if function is None:
-        behaviour = refusal(errors.Unimplemented(name))
-    elif method.server_streaming:
-        behaviour = _streaming(function)
-    else:
-        behaviour = _single(function)
-    if method.client_streaming and function is not None and not _is_async(function):
+        return refusal(errors.Unimplemented(name))
+    if method.client_streaming and not _is_async(function):
         raise TypeError(f"{name}: a method that reads a stream must be async")
-    if function is not None and _is_async(function) and not method.client_streaming:
-        behaviour = _ending_with(waits, behaviour)
+    behaviour = _streaming(function) if method.server_streaming else _single(function)
+    if _is_async(function) and not method.client_streaming:
+        return _ending_with(waits, behaviour)
+    return behaviour
 
-    async def handle(request: Any, context: Any) -> Any:
+
+def _handler(
+    name: str, method: MethodDescriptor, behaviour: _Behaviour, threads: Threads
+) -> Handler:
+    kind = GetMessageClass(method.input_type)
+
+    async def handle(stream: Stream) -> Status:
         try:
-            call = Call(name, call_metadata(context), threads, context)
-            parsed = Requests(context, kind) if method.client_streaming else parse(kind, request)
-            return await behaviour(parsed, call)
+            metadata = call_metadata(stream)
+            call = Call(name, metadata, threads, stream)
+            if method.client_streaming:
+                await behaviour(Requests(stream, kind), call)
+            else:
+                await behaviour(await _only_request(stream, kind), call)
         except Exception as error:  # noqa: BLE001 - the one place where failures become statuses
-            code, text = status_of(error, name)
-        return await context.abort(code, text)
+            return status_of(error, name)
+        return Code.OK, ""
 
-    return _rpc_handler(method.client_streaming, method.server_streaming, handle)
+    return handle
+
+
+async def _only_request(stream: Stream, kind: type[_M]) -> _M:
+    raw = await stream.read()
+    if raw is None:
+        raise errors.InvalidArgument(f"{stream.request.method}: the call has no request message")
+    return parse(kind, raw)
 
 
 def refusal(error: errors.DassieError) -> _Behaviour:
@@ -276,16 +290,16 @@ def _is_async(function: Callable[..., Any]) -> bool:
 def _single(function: Callable[..., Any]) -> _Behaviour:
     if _is_async(function):
 
-        async def waiting(request: Any, call: Call) -> bytes:
-            return serialise(await function(request, call))
+        async def waiting(request: Any, call: Call) -> None:
+            await call.stream.write([serialise(await function(request, call))])
 
         return waiting
 
     def blocking(request: Any, call: Call) -> bytes:
         return serialise(function(request, call))
 
-    async def threaded(request: Any, call: Call) -> bytes:
-        return await call.run(blocking, request, call)
+    async def threaded(request: Any, call: Call) -> None:
+        await call.stream.write([await call.run(blocking, request, call)])
 
     return threaded
 
@@ -297,7 +311,7 @@ def _streaming(function: Callable[..., Any]) -> _Behaviour:
             answers = function(request, call)
             try:
                 async for answer in answers:
-                    await call.context.write(serialise(answer))
+                    await call.stream.write([serialise(answer)])
             finally:
                 await answers.aclose()
 
@@ -309,35 +323,16 @@ def _streaming(function: Callable[..., Any]) -> _Behaviour:
         )  # a generator, so that not even its first line runs on the loop
 
     async def threaded(request: Any, call: Call) -> None:
-        await send(call.threads, call.context, blocking(request, call))
+        await send(call.threads, call.stream, blocking(request, call))
 
     return threaded
 
 
-def _rpc_handler(client_streaming: bool, server_streaming: bool, handle: _Behaviour) -> Any:
-    """Raw bytes in and out: parsing and serialising happen where we say, not on the event loop."""
-    if client_streaming:
-        kind = (
-            grpc.stream_stream_rpc_method_handler
-            if server_streaming
-            else grpc.stream_unary_rpc_method_handler
-        )
-    else:
-        kind = (
-            grpc.unary_stream_rpc_method_handler
-            if server_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-    return kind(handle, None, None)
-
-
-def call_metadata(context: Any) -> dict[str, str]:
+def call_metadata(stream: Stream) -> dict[str, str]:
     """Textual metadata of a call. A transaction header that names one is refused; an empty one
     means none.
     """
-    metadata = {
-        key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)
-    }
+    metadata = stream.request.metadata
     transaction = metadata.get("pach-transaction", "")
     if transaction:
         raise errors.Unimplemented(f"a call inside transaction {transaction}")

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import logging
 
-import grpc
-
 from dassie import errors
+from dassie.doors.grpc.transport.metadata import Code
 
 _log = logging.getLogger(__name__)
 
-_CODES: dict[type[errors.DassieError], grpc.StatusCode] = {
-    errors.NotFound: grpc.StatusCode.NOT_FOUND,
-    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
-    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
-    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
-    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
-    errors.Aborted: grpc.StatusCode.ABORTED,
-    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
-    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    errors.DataLoss: grpc.StatusCode.DATA_LOSS,
-    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+_CODES: dict[type[errors.DassieError], Code] = {
+    errors.NotFound: Code.NOT_FOUND,
+    errors.AlreadyExists: Code.ALREADY_EXISTS,
+    errors.InvalidArgument: Code.INVALID_ARGUMENT,
+    errors.FailedPrecondition: Code.FAILED_PRECONDITION,
+    errors.Unavailable: Code.UNAVAILABLE,
+    errors.Aborted: Code.ABORTED,
+    errors.PermissionDenied: Code.PERMISSION_DENIED,
+    errors.DeadlineExceeded: Code.DEADLINE_EXCEEDED,
+    errors.ResourceExhausted: Code.RESOURCE_EXHAUSTED,
+    errors.DataLoss: Code.DATA_LOSS,
+    errors.Unimplemented: Code.UNIMPLEMENTED,
 }
 
 _MAX_TEXT = 4000
@@ -40,16 +39,16 @@ class AuthNotActivated(errors.Unimplemented):
         errors.DassieError.__init__(self, "the auth service is not activated")
 
 
-def code_of(error: errors.DassieError) -> grpc.StatusCode:
+def code_of(error: errors.DassieError) -> Code:
     """The code of the nearest category."""
     for kind in type(error).__mro__:
         code = _CODES.get(kind)
         if code is not None:
             return code
-    return grpc.StatusCode.UNKNOWN
+    return Code.UNKNOWN
 
 
-def status_of(error: BaseException, method: str) -> tuple[grpc.StatusCode, str]:
+def status_of(error: BaseException, method: str) -> tuple[Code, str]:
     """Code and one-line text for a client. What is not a `DassieError` is a bug: its traceback goes
     to the log.
     """
@@ -58,11 +57,11 @@ def status_of(error: BaseException, method: str) -> tuple[grpc.StatusCode, str]:
             _log.error("%s: %s", method, error)
         return code_of(error), _one_line(error.message)
     if isinstance(error, MemoryError):
-        return grpc.StatusCode.RESOURCE_EXHAUSTED, f"{method}: the server is out of memory"
+        return Code.RESOURCE_EXHAUSTED, f"{method}: the server is out of memory"
     _log.error("%s failed", method, exc_info=error)
     kind = type(error).__name__
     text = f"internal error in {method}: {kind}: {error} (the server's log has the details)"
-    return grpc.StatusCode.INTERNAL, _one_line(text)
+    return Code.INTERNAL, _one_line(text)
 
 
 def _one_line(text: str) -> str:

@@ -9,13 +9,13 @@ most two batches of a stream are in memory, which is how a fast client is slowed
 from __future__ import annotations
 
 from asyncio import wrap_future
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
-from dassie.doors.grpc.calls import BATCH_BYTES, BATCH_MESSAGES, Call, Requests, parse
+from dassie.doors.grpc.calls import Call, Requests, parse
 from dassie.errors import Aborted, InvalidArgument, Unimplemented
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
@@ -43,7 +43,9 @@ class Interrupted(Aborted):
 
 
 class Writing:
-    """One stream's writes. Its methods block; they are called one after the other, from any thread."""
+    """One stream's writes. Its methods block; they are called one after the other, from
+    any thread.
+    """
 
     def __init__(self, open_: Callable[[], AbstractContextManager[Modification]]) -> None:
         self._open = open_
@@ -95,10 +97,12 @@ class Writing:
 
 
 async def feed(requests: Requests, call: Call, writing: Writing) -> None:
-    """Apply all that the client streams; publish at its end, or leave nothing when there is none."""
+    """Apply all that the client streams; publish at its end, or leave nothing when there
+    is none.
+    """
     running: Future[None] = call.threads.submit(writing.apply, [])
     try:
-        async for batch in _batches(requests):
+        while batch := await requests.read_batch():
             await wrap_future(running)
             running = call.threads.submit(writing.apply, batch)
         await wrap_future(running)
@@ -107,18 +111,6 @@ async def feed(requests: Requests, call: Call, writing: Writing) -> None:
     finally:
         # A thread may still be at work for a client that has gone: clean up behind it.
         running.add_done_callback(lambda _: call.threads.submit(writing.abandon))
-
-
-async def _batches(requests: Requests) -> AsyncIterator[list[bytes]]:
-    batch: list[bytes] = []
-    size = 0
-    while (raw := await requests.read_raw()) is not None:
-        batch.append(raw)
-        size += len(raw)
-        if size >= BATCH_BYTES or len(batch) >= BATCH_MESSAGES:
-            yield batch
-            batch, size = [], 0
-    yield batch
 
 
 def _add(modification: Modification, message: pfs_pb2.AddFile) -> None:

@@ -1,0 +1,93 @@
+"""gRPC's messages in a stream of bytes: a flag, a length, the bytes. Pure."""
+
+from __future__ import annotations
+
+import zlib
+
+from dassie.errors import InvalidArgument, ResourceExhausted, Unimplemented
+
+PREFIX_BYTES = 5
+
+_WINDOW_BITS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+
+
+def frame(message: bytes) -> bytes:
+    """The prefix of an uncompressed message."""
+    return b"\x00" + len(message).to_bytes(4, "big")
+
+
+class Splitter:
+    """Cuts the bytes of one stream into messages, however they arrive."""
+
+    def __init__(self, max_bytes: int, encoding: str = "") -> None:
+        self._max_bytes = max_bytes
+        self._encoding = encoding
+        self._prefix = b""
+        self._length = -1
+        self._compressed = False
+        self._parts: list[bytes] = []
+        self._have = 0
+
+    @property
+    def missing(self) -> int:
+        """Bytes that the message which has begun still lacks."""
+        return max(self._length - self._have, 0)
+
+    @property
+    def inside(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return bool(self._prefix) or self._length >= 0
+
+    def feed(self, data: memoryview) -> list[bytes]:
+        """The messages that `data` completes."""
+        complete: list[bytes] = []
+        at, end = 0, len(data)
+        while at < end:
+            if self._length < 0:
+                at = self._read_prefix(data, at)
+                if self._length < 0:
+                    break
+            part = data[at : at + self._length - self._have]
+            at += len(part)
+            if len(part) == self._length:
+                complete.append(self._finish(bytes(part)))
+                continue
+            self._parts.append(bytes(part))
+            self._have += len(part)
+            if self._have == self._length:
+                complete.append(self._finish(b"".join(self._parts)))
+        return complete
+
+    def _read_prefix(self, data: memoryview, at: int) -> int:
+        """Where the message begins, once its prefix is complete."""
+        needed = PREFIX_BYTES - len(self._prefix)
+        self._prefix += bytes(data[at : at + needed])
+        at += needed
+        if len(self._prefix) == PREFIX_BYTES:
+            self._compressed = self._prefix[0] != 0
+            self._length = int.from_bytes(self._prefix[1:], "big")
+            self._prefix = b""
+            self._check(self._length)
+        return at
+
+    def _finish(self, raw: bytes) -> bytes:
+        self._length, self._have, self._parts = -1, 0, []
+        return self._decompress(raw) if self._compressed else raw
+
+    def _decompress(self, raw: bytes) -> bytes:
+        bits = _WINDOW_BITS.get(self._encoding)
+        if bits is None:
+            raise Unimplemented(f"message encoding {self._encoding!r}")
+        decoder = zlib.decompressobj(bits)
+        try:
+            plain = decoder.decompress(raw, self._max_bytes + 1)
+        except zlib.error as error:
+            raise InvalidArgument(f"a message is not valid {self._encoding}: {error}") from error
+        self._check(len(plain))
+        return plain
+
+    def _check(self, length: int) -> None:
+        if length > self._max_bytes:
+            raise ResourceExhausted(
+                f"received message larger than max ({length} vs. {self._max_bytes})"
+            )
