@@ -1,12 +1,13 @@
-"""Storage on a memory store and a memory index, or on a real database."""
+"""Storage on a memory store, with a memory index or a real database."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from dassie.base.clock import ManualClock
 from dassie.blob.memory import MemoryStore
-from dassie.meta.database import Database
-from dassie.storage import tables  # noqa: F401 - defines the tables
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.lease import HeldSession
 from dassie.storage.limits import Limits
@@ -16,6 +17,7 @@ from dassie.storage.store import Storage
 SMALL = Limits(
     pack_bytes=64 << 10,
     pack_chunks=200,
+    record_chunks=300,
     buffer_bytes=4 << 20,
     probe_chunks=50,
     probe_bytes=1 << 20,
@@ -27,13 +29,15 @@ SMALL = Limits(
 
 
 class MemoryIndex:
-    """A `ChunkIndex` in a dict."""
+    """A `ChunkIndex` in a dict, and what was asked of it."""
 
     def __init__(self):
         self.chunks = {}
         self.packs = {}
+        self.finds = 0
 
     def find(self, hashes):
+        self.finds += 1
         return {name: self.chunks[name] for name in hashes if name in self.chunks}
 
     def add_pack(self, key, size, entries):
@@ -55,18 +59,19 @@ def storage(blob):
 
 
 @pytest.fixture
-def db(tmp_path):
-    made = Database.open(f"sqlite:///{tmp_path}/meta.db")
-    made.create_tables()
-    yield made
-    made.close()
+def clock(db):
+    """The database's clock, by hand."""
+    db.clock = ManualClock()
+    return db.clock
 
 
 @pytest.fixture
-def durable(db, blob):
-    """Storage on a database, with sessions that can lapse."""
-    sessions = DatabaseSessions(db)
+def durable(db, clock):
+    """Storage on a database, with real sessions; time goes by hand."""
+    sessions = DatabaseSessions(db, ttl=timedelta(hours=1))
+    blob = MemoryStore(now=lambda: clock.now().timestamp())
     made = Storage(blob, DatabaseIndex(db), sessions, limits=SMALL)
+    made.sessions = sessions
     yield made
     made.close()
     sessions.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.keys import check_key
@@ -13,7 +13,8 @@ from dassie.blob.keys import check_key
 class MemoryStore:
     """A `BlobStore` that keeps objects in a dict."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self._objects: dict[str, tuple[bytes, float]] = {}
         self._lock = threading.Lock()
 
@@ -21,7 +22,7 @@ class MemoryStore:
         check_key(key)
         data = b"".join(parts)
         with self._lock:
-            self._objects[key] = (data, time.time())
+            self._objects[key] = (data, self._now())
 
     def get(self, key: str) -> bytes:
         try:

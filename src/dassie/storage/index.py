@@ -13,16 +13,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dassie.base.clock import to_micros
 from dassie.errors import Aborted
 from dassie.meta.database import Database
 from dassie.meta.transaction import Tx
-from dassie.storage.tables import micros, packs
+from dassie.storage.tables import packs
 from dassie.storage.types import ChunkLocation
 
 Entry = tuple[bytes, ChunkLocation]
 
 _FIND_BATCH = 4096
-_NUMBER = "%012d"
+_NUMBER = "%016d"
 """Numbers travel to SQLite as decimals of this width; SQL cannot unpack binary ones."""
 
 _NUMBERED = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)"
@@ -39,10 +40,10 @@ _SQLITE_FIND = (
 _SQLITE_ADD = (
     f'{_NUMBERED} INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
     " SELECT substr(:hashes, i * 32 + 1, 32), :pack,"
-    " CAST(substr(:offsets, i * 12 + 1, 12) AS INTEGER),"
-    " CAST(substr(:stored, i * 12 + 1, 12) AS INTEGER),"
-    " CAST(substr(:lengths, i * 12 + 1, 12) AS INTEGER),"
-    " CAST(substr(:codecs, i * 12 + 1, 12) AS INTEGER)"
+    " CAST(substr(:offsets, i * 16 + 1, 16) AS INTEGER),"
+    " CAST(substr(:stored, i * 16 + 1, 16) AS INTEGER),"
+    " CAST(substr(:lengths, i * 16 + 1, 16) AS INTEGER),"
+    " CAST(substr(:codecs, i * 16 + 1, 16) AS INTEGER)"
     f" FROM n WHERE true {_ON_CONFLICT}"
 )
 _POSTGRES_FIND = (
@@ -93,6 +94,7 @@ class DatabaseIndex:
             if not ids:
                 return {}, []
             used = tx.execute(sa.select(packs).where(packs.c.id.in_(ids))).all()
+        used = [pack for pack in used if pack.deleted_at is None]
         condemned = [pack.id for pack in used if pack.condemned_at is not None]
         keys = {pack.id: pack.key for pack in used if pack.condemned_at is None}
         return {
@@ -127,7 +129,7 @@ def add_pack(tx: Tx, key: str, size: int, entries: Sequence[Entry], *, sqlite: b
         pack = row.id
         tx.execute(sa.update(packs).where(packs.c.id == pack).values(values))
     else:
-        new = sa.insert(packs).values(key=key, created_at=micros(tx.now), **values)
+        new = sa.insert(packs).values(key=key, created_at=to_micros(tx.now), **values)
         pack = tx.execute(new.returning(packs.c.id)).scalar_one()
     if not entries:
         return

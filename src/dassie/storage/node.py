@@ -20,6 +20,7 @@ _HEADER = struct.Struct("<2sBBIII")
 _MAGIC = b"dT"
 _VERSION = 1
 _HASH_DOMAIN = b"dassie directory\0"
+_HASH_SHAPE = struct.Struct("<BII")
 
 LEAF_BITS = 6
 INNER_BITS = 5
@@ -129,7 +130,8 @@ def build(level: int, records: Sequence[Record]) -> tuple[Node, bytes, bytes]:
             parts.append(struct.pack(f"<{len(referred)}I", *referred))
         parts.extend(ref for ref in refs if ref is not None)
     data = b"".join(parts)
-    semantic = digest(b"".join((_HASH_DOMAIN, header[:12], names, hashes, size_column)))
+    shape = _HASH_SHAPE.pack(level, count, len(names))
+    semantic = digest(b"".join((_HASH_DOMAIN, shape, names, hashes, size_column)))
     node = Node(
         level,
         list(keys),

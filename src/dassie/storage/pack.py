@@ -34,6 +34,11 @@ def key_of(pack_id: str) -> str:
     return PREFIX + pack_id
 
 
+def overhead(count: int) -> int:
+    """Bytes of a pack of `count` chunks that are not chunks."""
+    return HEADER_BYTES + count * _PER_CHUNK + TRAILER_BYTES
+
+
 def assemble(
     key: str, hashes: Sequence[bytes], lengths: Sequence[int], stored: Sequence[tuple[int, Buffer]]
 ) -> tuple[list[Buffer], int, list[Entry]]:

@@ -15,10 +15,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
+from dassie.base.clock import to_micros
 from dassie.errors import Aborted, DassieError
 from dassie.meta.database import Database
 from dassie.meta.transaction import Tx
-from dassie.storage.tables import micros, sessions
+from dassie.storage.tables import sessions
 
 _log = logging.getLogger(__name__)
 
@@ -80,8 +81,8 @@ class DatabaseSessions:
                 # One that has lapsed stays lapsed: the collector may have acted on it.
                 tx.execute(
                     sa.update(sessions)
-                    .where(sessions.c.id.in_(live), sessions.c.expires_at > micros(tx.now))
-                    .values(expires_at=micros(tx.now + self._ttl))
+                    .where(sessions.c.id.in_(live), sessions.c.expires_at > to_micros(tx.now))
+                    .values(expires_at=to_micros(tx.now + self._ttl))
                 )
 
     def close(self) -> None:
@@ -97,7 +98,7 @@ class DatabaseSessions:
 
     def _insert(self) -> int:
         with self._db.write(shared=True) as tx:
-            row = {"started_at": micros(tx.now), "expires_at": micros(tx.now + self._ttl)}
+            row = {"started_at": to_micros(tx.now), "expires_at": to_micros(tx.now + self._ttl)}
             key = tx.execute(sa.insert(sessions).values(row)).inserted_primary_key
             if key is None:
                 raise AssertionError("an insert returned no key")
@@ -121,5 +122,5 @@ def check(tx: Tx, session: int) -> None:
     expires = tx.execute(
         sa.select(sessions.c.expires_at).where(sessions.c.id == session)
     ).scalar_one_or_none()
-    if expires is None or expires <= micros(tx.now):
+    if expires is None or expires <= to_micros(tx.now):
         raise Aborted("the upload session expired before the upload was published: upload again")

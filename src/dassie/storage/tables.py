@@ -5,8 +5,6 @@ Times are microseconds since the epoch, so that the same comparison works on eve
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 import sqlalchemy as sa
 
 from dassie.meta.schema import metadata
@@ -48,11 +46,3 @@ sessions = sa.Table(
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sqlite_autoincrement=True,
 )
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def micros(moment: datetime) -> int:
-    """Microseconds since the epoch, exactly."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

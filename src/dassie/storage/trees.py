@@ -209,9 +209,7 @@ def _bound(path: str, after: str, *, reverse: bool) -> str | None:
         return ""
     if after.startswith(path):
         head, slash, _ = after[len(path) :].partition("/")
-        if head:
-            return head + slash
-        return None if reverse else ""
+        return head + slash or (None if reverse else "")
     if reverse:
         return "" if path < after else None
     return "" if path > after else None
