@@ -138,8 +138,9 @@ class Reader:
                     self._folder(source, scanned or scan(source.path, self._cache.known()))
                     scanned = None
                 elif isinstance(source, LocalFile):
-                    self._found(1, Path(source.path).stat().st_size)
-                    self._file(source.path, source.destination)
+                    size = Path(source.path).stat().st_size
+                    self._found(1, size)
+                    self._file(source.path, source.destination, size)
                 else:
                     self._found(1, 0)
                     self._large(source.reader, source.destination, b"")
@@ -183,7 +184,9 @@ class Reader:
                 self._hand_over_if_full()
                 continue
             read_at[index] = time.time_ns()
-            hashes[at : at + HASH_BYTES] = self._file(local + name, destination + name)
+            hashes[at : at + HASH_BYTES] = self._file(
+                local + name, destination + name, sizes[index]
+            )
         if directory.names:
             self.uploaded.remember(directory, bytes(hashes), read_at)
 
@@ -208,12 +211,13 @@ class Reader:
                 ]
         return hashes, known
 
-    def _file(self, local: str, destination: str) -> bytes:
-        """Read one file; the hash of its content."""
+    def _file(self, local: str, destination: str, size: int) -> bytes:
+        """Read one file, which had `size` bytes a moment ago; the hash of its content."""
         descriptor = os.open(local, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = os.read(descriptor, MIN_CHUNK_BYTES + 1)
-            if len(data) <= MIN_CHUNK_BYTES:
+            # Asking for much more than there is costs more than the reading.
+            data = os.read(descriptor, min(size, MIN_CHUNK_BYTES) + 1)
+            if len(data) == size <= MIN_CHUNK_BYTES:
                 digest = blake3(data).digest()
                 self._batch.add(destination, len(data), digest, data)
             else:
