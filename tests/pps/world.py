@@ -53,6 +53,16 @@ class PlayedExecutor:
         self.pools.clear()
 
 
+class Submitted:
+    """Keeps what would be run in other threads."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Callable[[PipelineKey], None], PipelineKey]] = []
+
+    def submit(self, function: Callable[[PipelineKey], None], key: PipelineKey) -> None:
+        self.calls.append((function, key))
+
+
 class World:
     """`pps` may be built anew at any time (`restart`), as after a crash."""
 
@@ -138,12 +148,15 @@ class World:
     def turn(self) -> None:
         """What the controller thread does when it wakes, in this thread."""
         controller = self.pps.controller
-        submitted: list[PipelineKey] = []
-        controller._submit = submitted.append  # type: ignore[method-assign]
-        controller.turn()
-        for key in submitted:
-            controller._active.add(key)
-            controller._advance(key)
+        threads = controller._threads
+        submitted = Submitted()
+        controller._threads = submitted  # type: ignore[assignment]
+        try:
+            controller.turn()
+        finally:
+            controller._threads = threads
+        for function, key in submitted.calls:
+            function(key)
 
     def settle(self, code: UserCode | None = None, *, turns: int = 50) -> None:
         """Turn and work until no job is unfinished."""

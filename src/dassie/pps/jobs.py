@@ -7,7 +7,7 @@ module knows what a job is, which one is next, and how one ends.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -26,6 +26,10 @@ from dassie.pps.tables import datum_tasks, jobs, pipelines
 from dassie.storage.types import Dir
 
 _PAGE: Final = 200
+_COUNTERS: Final = (
+    *("data_total", "data_processed", "data_skipped", "data_failed", "data_recovered"),
+    *("download_us", "process_us", "upload_us", "download_bytes", "upload_bytes"),
+)
 
 
 class JobNotFound(NotFound):
@@ -78,11 +82,6 @@ def on_transaction(gtx: GraphTx) -> None:
 def _create(tx: Tx, key: JobKey, version: int) -> None:
     if _row(tx, key) is not None:
         return
-    zeros = (
-        *("restart", "data_total", "data_processed", "data_skipped", "data_failed"),
-        *("data_recovered", "download_us", "process_us", "upload_us", "download_bytes"),
-        "upload_bytes",
-    )
     tx.insert(
         jobs,
         {
@@ -93,8 +92,9 @@ def _create(tx: Tx, key: JobKey, version: int) -> None:
             "version": version,
             "state": int(JobState.CREATED),
             "reason": "",
+            "restart": 0,
             "base_id": "",
-            **dict.fromkeys(zeros, 0),
+            **dict.fromkeys(_COUNTERS, 0),
             "created_us": to_micros(tx.now),
             "started_us": None,
             "finished_us": None,
@@ -202,6 +202,16 @@ def move(tx: Tx, job: JobInfo, state: JobState, **values: Any) -> None:
     tx.notify("jobs", str(job.key.pipeline))
 
 
+def restart(tx: Tx, job: JobInfo) -> None:
+    """Back to the time before the job was planned."""
+    fresh = dict.fromkeys(_COUNTERS, 0) | {"base_id": "", "restart": job.restart + 1}
+    if job.state == JobState.FINISHING:
+        states.check_job(str(job.key), job.state, JobState.RUNNING)
+        job = replace(job, state=JobState.RUNNING)
+    move(tx, job, JobState.STARTING, started_us=None, **fresh)
+    tx.execute(sa.delete(datum_tasks).where(datum_tasks.c.job_seq == job.seq))
+
+
 def finish(gtx: GraphTx, job: JobInfo, ending: Ending) -> None:
     """End a job: its output and meta commits and its row, in this one transaction (I18)."""
     tx = gtx.tx
@@ -212,17 +222,10 @@ def finish(gtx: GraphTx, job: JobInfo, ending: Ending) -> None:
     row = _row(tx, job.key)
     if row is None:
         raise JobNotFound(job.key)
-    kept = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    values = {
-        name: kept[name] for name in kept if name.startswith(("data_", "download_", "upload_"))
-    }
-    values |= {
-        "process_us": row.process_us,
-        "restart": row.restart,
-        "base_id": row.base_id,
+    values = {name: getattr(row, name) for name in ("restart", "base_id", *_COUNTERS)} | {
         "state": int(ending.state),
         "reason": ending.reason,
-        "started_us": row.started_us if row.started_us is not None else to_micros(tx.now),
+        "started_us": row.started_us,
         "finished_us": to_micros(tx.now),
     }
     tx.update(jobs, {"seq": job.seq}, values)

@@ -21,6 +21,9 @@ from dataclasses import dataclass, field
 TARGET_SECONDS = 0.75
 """How long a batch of leased datums should keep a worker busy."""
 
+LEAST_SECONDS = 0.05
+"""Less work than this is not worth a request of its own."""
+
 LARGEST_BATCH = 512
 
 
@@ -260,10 +263,11 @@ class LeaseBook:
             return max(1, size.size_bytes // max(1, job.mean_bytes))
         if pool.seconds is None:
             return 1
-        by_time = int(TARGET_SECONDS / max(pool.seconds, 1e-4))
+        seconds = max(pool.seconds, 1e-4)
         # Towards the end of a job smaller batches keep all workers busy to the last datum.
         fair = -(-job.waiting() // (2 * max(1, pool.parallelism)))
-        return max(1, min(by_time, fair, LARGEST_BATCH))
+        worthwhile = int(LEAST_SECONDS / seconds)
+        return max(1, min(int(TARGET_SECONDS / seconds), max(fair, worthwhile), LARGEST_BATCH))
 
     def claim(self, worker: str, token: str) -> Lease | None:
         """The lease, for writing its result, when it is valid and this worker's."""

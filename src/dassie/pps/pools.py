@@ -88,9 +88,11 @@ class Pools:
         return max(0, kept.count) if kept is not None else 0
 
     def close(self) -> None:
-        """Stop all workers."""
-        for key in list(self._kept):
-            self._close(key)
+        """Stop all workers, and wait until they are gone."""
+        for kept in self._kept.values():
+            self._dispatcher.close_pool(kept.pool.name)
+        self._kept.clear()
+        self._executor.close()
 
     def _keep(self, now: Current, spec: Spec, *, busy: bool) -> None:
         kept = self._kept.get(now.key)

@@ -95,8 +95,7 @@ class Runner:
             self._dispatcher.open_job(pool, job.key, job.seq)
             if not self._dispatcher.idle(job.seq):
                 return False, left
-        self._finish(job, spec)
-        return True, None
+        return self._finish(job, spec), None
 
     # -- before it runs ----------------------------------------------------------------------
 
@@ -176,11 +175,16 @@ class Runner:
 
     # -- after it ran ------------------------------------------------------------------------
 
-    def _finish(self, job: JobInfo, spec: Spec) -> None:
+    def _finish(self, job: JobInfo, spec: Spec) -> bool:
+        """Build the trees and publish them. False: the job has to be planned again."""
         if job.state == JobState.RUNNING and job.data_processed >= _LONG:
             with self._db.write() as tx:
                 jobs.move(tx, job, JobState.FINISHING)
-        start = self._planner.start_of(job)
+        try:
+            start = self._planner.start_of(job)
+        except NotFound as gone:
+            self._plan_again(job, f"its base is gone: {gone}")
+            return False
         with self._storage.session() as upload:
             ending = self._finisher.build(upload, job, spec, start)
             upload.flush()
@@ -191,6 +195,17 @@ class Runner:
                     jobs.finish(gtx, found, ending)
         self._dispatcher.close_job(job.seq)
         self._note(job, f"{ending.state.name}: {ending.reason}".rstrip(": "))
+        return True
+
+    def _plan_again(self, job: JobInfo, reason: str) -> None:
+        """Forget the plan with what came of it: the job starts anew, from another base."""
+        self._dispatcher.close_job(job.seq)
+        with self._db.write() as tx:
+            found = jobs.find(tx, job.key)
+            if found is None or found.terminal:
+                return
+            jobs.restart(tx, found)
+        self._note(job, f"restarted: {reason}")
 
     def _end(self, job: JobInfo, ending: Ending) -> None:
         """End a job that has no result."""

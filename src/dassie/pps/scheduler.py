@@ -241,9 +241,9 @@ class Controller:
             before = self._troubles.get(key)
             failures = before.failures + 1 if before is not None else 1
             pause = min(LONGEST_PAUSE, 2.0 ** (failures - 1))
-            reason = (
-                f"{error or type(error).__name__} (failed {failures} times, next try in {pause:g}s)"
-            )
+            times = "once" if failures == 1 else f"{failures} times"
+            again = f"(failed {times}, next try in {pause:g}s)"
+            reason = f"{str(error) or type(error).__name__} {again}"
             self._due.pop(key, None)
             self._troubles[key] = _Trouble(failures, reason, self._clock.monotonic() + pause)
         self._master.say(key, f"pipeline cannot be advanced: {reason}")
