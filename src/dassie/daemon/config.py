@@ -38,7 +38,7 @@ class Config:
     """Worker processes of all pipelines together; 0: as many as there are processors."""
     sandbox: str = "bwrap"
     """How user code is shut in: `bwrap`, `auto` or `plain`."""
-    gc_period: float = 60.0
+    gc_period: float = 600.0
     """Seconds between two runs of the garbage collector; 0: never."""
     gc_grace: float = 3600.0
     """Seconds for which what became garbage is kept, longer than any read lasts."""
@@ -75,9 +75,7 @@ _SOURCES: dict[str, _Source] = {
     "threads": _Source("--threads", "DASSIE_THREADS", "calls that run at the same time"),
     "workers": _Source("--workers", "DASSIE_WORKERS", "worker processes; 0: one per processor"),
     "sandbox": _Source(
-        "--sandbox",
-        "DASSIE_SANDBOX",
-        "namespaces for user code: bwrap, auto (if possible), plain (none)",
+        "--sandbox", "DASSIE_SANDBOX", "user code is shut in by: bwrap, auto or plain (nothing)"
     ),
     "gc_period": _Source("--gc-period", "STORAGE_GC_PERIOD", "seconds between collections; 0: off"),
     "gc_grace": _Source("--gc-grace", "DASSIE_GC_GRACE", "seconds for which garbage is kept"),

@@ -8,10 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+
+import sqlalchemy as sa
 
 from dassie.base.clock import SystemClock
 from dassie.base.ids import new_id
+from dassie.blob.api import BlobStore
 from dassie.blob.open import open_store
 from dassie.daemon.background import Chore
 from dassie.daemon.config import Config
@@ -27,16 +33,26 @@ from dassie.doors.grpc.version import VersionService
 from dassie.doors.grpc.worker import WorkerService
 from dassie.errors import NotFound
 from dassie.meta.database import Database
-from dassie.pfs import projects
+from dassie.meta.rebuild import open_journal
+from dassie.meta.transaction import Tx
+from dassie.pfs import projects, views
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
 from dassie.pfs.graph import Graph
+from dassie.pps import roots as pps_roots
 from dassie.pps.executors.process import ProcessExecutor
 from dassie.pps.sandbox.settings import SandboxSettings
 from dassie.pps.service import Pps
+from dassie.storage.check import Checker
+from dassie.storage.gc import Collector, Policy
 from dassie.storage.index import DatabaseIndex
+from dassie.storage.recover import recover
 from dassie.storage.sessions import DatabaseSessions
 from dassie.storage.store import Storage
+from dassie.storage.tables import packs
+from dassie.storage.types import Content, Dir
+
+_log = logging.getLogger(__name__)
 
 FILE_SET_SWEEP_S = 30.0
 
@@ -53,10 +69,12 @@ class Daemon:
         self._blob = open_store(config.storage_url)
         self._database = Database.open(config.database_url, clock=clock)
         self._database.create_tables()
+        self._journal = open_journal(self._database, self._blob)
+        _recover_index(self._database, self._blob)
         self._sessions = DatabaseSessions(self._database)
         index = DatabaseIndex(self._database)
         self._storage = Storage(self._blob, index, self._sessions)
-        self._graph = Graph(self._database, clock)
+        self._graph = Graph(self._database, clock, journal=self._journal)
         files = Files(self._graph, self._storage)
         file_sets = FileSets(self._database, files)
         executor = ProcessExecutor(
@@ -65,7 +83,12 @@ class Daemon:
             SandboxSettings(mode=config.sandbox, hidden=(str(config.data),)),
         )
         self._pps = Pps(self._database, self._graph, self._storage, self._sessions, executor, clock)
-        self._chores = [Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep)]
+        policy = Policy(grace=timedelta(seconds=config.gc_grace))
+        self._collector = Collector(self._database, self._storage, policy)
+        self._chores = [
+            Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep),
+            Chore("collector", config.gc_period, self._collect),
+        ]
         self._server = Server(
             {
                 "admin_v2.API": AdminService(_cluster_id(config.data), self._project_exists),
@@ -95,6 +118,7 @@ class Daemon:
         port = await self._server.start(self._config.host, self._config.port)
         self._address = f"{self._config.host}:{port}"
         await asyncio.to_thread(self._pps.start)
+        self._journal.start()
         for chore in self._chores:
             chore.start()
         return port
@@ -113,6 +137,7 @@ class Daemon:
             stack.callback(self._blob.close)
             stack.callback(self._database.close)
             stack.callback(self._sessions.close)
+            stack.callback(self._journal.close)
             stack.callback(self._storage.close)
 
     def _project_exists(self, name: str) -> bool:
@@ -123,8 +148,45 @@ class Daemon:
                 return False
         return True
 
-    def _check_storage(self) -> list[str]:
-        return []
+    def _collect(self) -> None:
+        report = self._collector.run_once(_roots)
+        if report.deleted or report.condemned or report.repacked:
+            _log.info(
+                "collector: %d packs condemned, %d repacked, %d deleted (%d bytes freed)",
+                len(report.condemned),
+                len(report.repacked),
+                len(report.deleted),
+                report.freed_bytes,
+            )
+
+    def _check_storage(self) -> Iterator[str]:
+        """What is wrong, as far as can be seen without reading every byte."""
+        checker = Checker(self._database, self._storage)
+        with self._graph.snapshot() as tx:
+            roots = [root for root in _roots(tx) if isinstance(root, Dir)]
+        for problem in checker.packs():
+            yield problem.message
+        for root in roots:
+            for problem in checker.tree(root):
+                yield problem.message
+
+
+def _roots(tx: Tx) -> Iterator[Dir | Content]:
+    """Everything that the collector must keep."""
+    yield from views.roots(tx)
+    yield from pps_roots.roots(tx)
+
+
+def _recover_index(database: Database, blob: BlobStore) -> None:
+    """A database that knows no pack gets them from the object store, if that has any."""
+    with database.read() as tx:
+        if tx.execute(sa.select(packs.c.id).limit(1)).first() is not None:
+            return
+    found = recover(blob, database)
+    if found.packs:
+        _log.warning("found %d packs with %d chunks again", found.packs, found.chunks)
+    for key, reason in found.damaged.items():
+        _log.error("pack %s is damaged: %s", key, reason)
 
 
 def _cluster_id(data: Path) -> str:
