@@ -8,7 +8,7 @@ reachable before `flush` and, inside that transaction, `publish`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING
 
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
@@ -54,6 +54,7 @@ class Upload:
         self._unprobed_bytes = 0
         self._unchecked: dict[bytes, int] = {}
         self._known: dict[bytes, int] = {}
+        self._absent: set[bytes] = set()
         self._session = session
         self.new_bytes = 0
         """Plaintext bytes of chunks that were not stored before."""
@@ -112,7 +113,11 @@ class Upload:
         if len(self._known) + len(found) > _KNOWN_LIMIT:
             self._known.clear()
         self._known.update((name, place.length) for name, place in found.items())
-        return [name not in found and name not in here for name in hashes]
+        missing = [name not in found and name not in here for name in hashes]
+        if len(self._absent) > _KNOWN_LIMIT:
+            self._absent.clear()
+        self._absent.update(compress(hashes, missing))
+        return missing
 
     def add_chunk(self, hash: bytes, data: Buffer, *, verify: bool = True) -> None:  # noqa: A002
         """Take a chunk that the other side cut."""
@@ -217,9 +222,11 @@ class Upload:
         self._unprobed, self._unprobed_bytes = {}, 0
         for name in self._packer.known(gathered):
             del gathered[name]
-        stored = self._index.find(list(gathered))
-        for name in stored:
+        # What `missing` did not find a moment ago needs no second look; should somebody else have
+        # stored it since, it lies in two packs, and the index names one.
+        for name in self._index.find([name for name in gathered if name not in self._absent]):
             del gathered[name]
+        self._absent.difference_update(gathered)
         if gathered:
             self.new_bytes += self._packer.add(gathered)
 
