@@ -77,6 +77,12 @@ class Database:
         """Whether wake-ups of other processes arrive (always, where there are none)."""
         return self._bridge is None or self._bridge.wait_ready(timeout)
 
+    @contextmanager
+    def exclusive(self) -> Iterator[sa.Connection]:
+        """A connection in a transaction that no other writer runs beside, for changing tables."""
+        with self.write() as tx:
+            yield tx.conn
+
     def create_tables(self) -> None:
         """Make every table of the imported models, without migrations: for tests and tools."""
         with _translated():

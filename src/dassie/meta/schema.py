@@ -14,6 +14,9 @@ import sqlalchemy as sa
 JOURNAL: Final = {"journal": True}
 """`Table(info=JOURNAL)`: rows are rebuilt from the object store when the database is lost."""
 
+NUMBER: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Type of row numbers. SQLite's own row number is an `INTEGER PRIMARY KEY` and nothing else."""
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "%(table_name)s_by_%(column_0_N_name)s",
@@ -36,6 +39,6 @@ counters = sa.Table(
 journal_outbox = sa.Table(
     "journal_outbox",
     metadata,
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("seq", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("changes", sa.Text, nullable=False),
 )

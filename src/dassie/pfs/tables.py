@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from dassie.meta.schema import JOURNAL, metadata
+from dassie.meta.schema import JOURNAL, NUMBER, metadata
 
 REPO_ID, BRANCH_ID, COMMIT_SEQ = "repos", "branches", "commits"
 """Counters that row numbers are drawn from (`Tx.next_id`)."""
@@ -18,8 +18,8 @@ REPO_ID, BRANCH_ID, COMMIT_SEQ = "repos", "branches", "commits"
 def _details() -> list[sa.Column[object]]:
     """Columns that every noun has: who made it, and what users attach to it (a JSON object)."""
     return [
-        sa.Column("created_by", sa.Text, nullable=False, server_default=""),
-        sa.Column("metadata", sa.Text, nullable=False, server_default="{}"),
+        sa.Column("created_by", sa.Text, nullable=False),
+        sa.Column("metadata", sa.Text, nullable=False),
     ]
 
 
@@ -46,13 +46,13 @@ projects = sa.Table(
 repos = sa.Table(
     "repos",
     metadata,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("project", sa.Text, sa.ForeignKey("projects.name"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
     # Name of the pipeline (of the same project) that this repo belongs to; empty: none.
-    sa.Column("owner_pipeline", sa.Text, nullable=False, server_default=""),
+    sa.Column("owner_pipeline", sa.Text, nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     *_details(),
     sa.UniqueConstraint("project", "name", "type"),
@@ -62,14 +62,14 @@ repos = sa.Table(
 commits = sa.Table(
     "commits",
     metadata,
-    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("repo_id", sa.BigInteger, sa.ForeignKey("repos.id"), nullable=False),
+    sa.Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("repo_id", NUMBER, sa.ForeignKey("repos.id"), nullable=False),
     sa.Column("set_id", sa.Text, nullable=False),
     # By name: it stays when the branch is deleted.
     sa.Column("branch", sa.Text, nullable=False),
     sa.Column("origin", sa.SmallInteger, nullable=False),
     sa.Column("description", sa.Text, nullable=False),
-    sa.Column("parent", sa.BigInteger, sa.ForeignKey("commits.seq")),
+    sa.Column("parent", NUMBER, sa.ForeignKey("commits.seq")),
     sa.Column("started_us", sa.BigInteger, nullable=False),
     sa.Column("finishing_us", sa.BigInteger),
     sa.Column("finished_us", sa.BigInteger),
@@ -87,10 +87,10 @@ sa.Index("commits_by_repo", commits.c.repo_id, commits.c.seq)
 branches = sa.Table(
     "branches",
     metadata,
-    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("repo_id", sa.BigInteger, sa.ForeignKey("repos.id"), nullable=False),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("repo_id", NUMBER, sa.ForeignKey("repos.id"), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
-    sa.Column("head", sa.BigInteger, sa.ForeignKey("commits.seq"), nullable=False),
+    sa.Column("head", NUMBER, sa.ForeignKey("commits.seq"), nullable=False),
     sa.Column("created_us", sa.BigInteger, nullable=False),
     sa.Column("updated_us", sa.BigInteger, nullable=False),
     *_details(),
@@ -105,19 +105,20 @@ branch_provenance = sa.Table(
     metadata,
     sa.Column(
         "downstream",
-        sa.BigInteger,
+        NUMBER,
         sa.ForeignKey("branches.id", ondelete="CASCADE"),
         primary_key=True,
     ),
     sa.Column(
         "upstream",
-        sa.BigInteger,
+        NUMBER,
         sa.ForeignKey("branches.id", ondelete="CASCADE"),
         primary_key=True,
     ),
     # Commits do not propagate along this edge.
     sa.Column("never", sa.Boolean, nullable=False),
     info=JOURNAL,
+    sqlite_with_rowid=False,
 )
 sa.Index("branch_provenance_by_upstream", branch_provenance.c.upstream)
 
@@ -127,17 +128,18 @@ commit_provenance = sa.Table(
     metadata,
     sa.Column(
         "downstream",
-        sa.BigInteger,
+        NUMBER,
         sa.ForeignKey("commits.seq", ondelete="CASCADE"),
         primary_key=True,
     ),
     sa.Column(
         "upstream",
-        sa.BigInteger,
+        NUMBER,
         sa.ForeignKey("commits.seq", ondelete="CASCADE"),
         primary_key=True,
     ),
     info=JOURNAL,
+    sqlite_with_rowid=False,
 )
 sa.Index("commit_provenance_by_upstream", commit_provenance.c.upstream)
 
