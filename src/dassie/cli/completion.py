@@ -251,7 +251,8 @@ def _paths(current: str) -> Iterator[Candidate]:
 
 def _flag_names(flags: Iterable[Flag]) -> Iterator[Candidate]:
     for flag in flags:
-        yield flag.names[-1], flag.help
+        if not flag.hidden:
+            yield flag.names[-1], flag.help
 
 
 def _matching(found: Iterable[Candidate], current: str) -> Iterator[Candidate]:

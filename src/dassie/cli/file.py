@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar, humanize
 from dassie.cli.grammar import FULL_TIMESTAMPS, NO_PAGER, PROJECT, Command
 from dassie.cli.output import Columns, Output
-from dassie.client.refs import DEFAULT_BRANCH
+from dassie.client.errors import NotOffered
+from dassie.client.listing import Listed, listing
+from dassie.client.refs import DEFAULT_BRANCH, FileRef
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -57,21 +62,14 @@ def inspect(session: Session) -> None:
 
 
 def list_(session: Session) -> None:
-    from dassie._proto.pfs import pfs_pb2
-    from dassie.client import messages
-
     ref = session.file("file", DEFAULT_BRANCH)
-    request = pfs_pb2.ListFileRequest(
-        file=messages.file(ref, ref.path or "/"),
-        number=session.number("number"),
-        reverse=session.has("reverse"),
-    )
-    if session.has("recursive"):
-        walk = pfs_pb2.WalkFileRequest(file=request.file, number=request.number)
-        infos = (info for info in session.pfs.WalkFile(walk) if info.file_type == pfs_pb2.FILE)
-        session.out.listing(infos, columns(session))
-        return
-    session.out.listing(session.pfs.ListFile(request), columns(session))
+    if session.out.format == "table" and not session.has("reverse"):
+        try:
+            _from_frames(session, ref, recursive=session.has("recursive"))
+            return
+        except NotOffered:
+            pass
+    session.out.listing(_infos(session, ref), columns(session))
 
 
 def glob(session: Session) -> None:
@@ -79,25 +77,73 @@ def glob(session: Session) -> None:
     from dassie.client import messages
 
     ref = session.file("file", DEFAULT_BRANCH)
-    request = pfs_pb2.GlobFileRequest(commit=messages.commit(ref.commit), pattern=ref.path or "/")
+    pattern = ref.path or "/"
+    if session.out.format == "table":
+        try:
+            _from_frames(session, replace(ref, path=""), glob=pattern)
+            return
+        except NotOffered:
+            pass
+    request = pfs_pb2.GlobFileRequest(commit=messages.commit(ref.commit), pattern=pattern)
     session.out.listing(session.pfs.GlobFile(request), columns(session))
 
 
 def columns(session: Session) -> Columns:
     """The table of files; with --full, also which commit they are of and when it was finished."""
-    out = session.out
 
-    def short(info: Any) -> list[str]:
-        return [humanize.size(info.size_bytes), info.file.path]
+    def cells(info: Any) -> list[str]:
+        return _cells(
+            session, Listed(info.file.path, info.size_bytes, info.file.commit, info.committed)
+        )
 
-    def full(info: Any) -> list[str]:
-        commit = info.file.commit.id
-        size = humanize.size(info.size_bytes)
-        return [commit, info.file.path, file_type(info), out.when(info.committed), size]
+    return Columns(_headers(session), cells)
 
-    if session.has("full") or session.has("full_timestamps"):
-        return Columns(("COMMIT", "NAME", "TYPE", "COMMITTED", "SIZE"), full)
-    return Columns(("SIZE", "NAME"), short)
+
+def _infos(session: Session, ref: FileRef) -> Iterator[Any]:
+    """Messages of the standard methods."""
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
+
+    request = pfs_pb2.ListFileRequest(
+        file=messages.file(ref, ref.path or "/"),
+        number=session.number("number"),
+        reverse=session.has("reverse"),
+    )
+    if not session.has("recursive"):
+        yield from session.pfs.ListFile(request)
+        return
+    walk = pfs_pb2.WalkFileRequest(file=request.file, number=request.number)
+    for info in session.pfs.WalkFile(walk):
+        if info.file_type == pfs_pb2.FILE:
+            yield info
+
+
+def _from_frames(
+    session: Session, ref: FileRef, *, recursive: bool = False, glob: str = ""
+) -> None:
+    """The table, from the bulk service. Nothing is printed before its first answer."""
+    listed = listing(session.connection, ref, recursive=recursive, glob=glob)
+    wanted = (one for one in listed if not (recursive and one.path.endswith("/")))
+    number = session.number("number")
+    rows = (_cells(session, one) for one in (islice(wanted, number) if number else wanted))
+    session.out.table(_headers(session), rows)
+
+
+def _is_full(session: Session) -> bool:
+    return session.has("full") or session.has("full_timestamps")
+
+
+def _headers(session: Session) -> tuple[str, ...]:
+    full = ("COMMIT", "NAME", "TYPE", "COMMITTED", "SIZE")
+    return full if _is_full(session) else ("SIZE", "NAME")
+
+
+def _cells(session: Session, one: Listed) -> list[str]:
+    size = humanize.size(one.size)
+    if not _is_full(session):
+        return [size, one.path]
+    kind = "dir" if one.path.endswith("/") else "file"
+    return [one.commit.id, one.path, kind, session.out.when(one.committed), size]
 
 
 def describe(info: Any, out: Output) -> list[tuple[str, str]]:

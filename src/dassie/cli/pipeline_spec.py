@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar
-from dassie.cli.grammar import PROJECT, Command
+from dassie.cli.grammar import PROJECT, Command, Flag, Kind
 from dassie.cli.sources import read_text
-from dassie.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from dassie.errors import AlreadyExists, FailedPrecondition, InvalidArgument, Unimplemented
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -26,11 +26,13 @@ Spec = dict[str, Any]
 
 
 def create(session: Session) -> None:
+    _refuse_images(session)
     for spec in specs(session):
         _send(session, spec, update=session.has("update"))
 
 
 def update(session: Session) -> None:
+    _refuse_images(session)
     for spec in specs(session):
         _send(session, spec, update=True)
 
@@ -93,6 +95,11 @@ def _rendered(session: Session, template: str) -> str:
         arguments[key] = value
     request = pps_pb2.RenderTemplateRequest(template=read_text(template), args=arguments)
     return str(session.pps.RenderTemplate(request).json)
+
+
+def _refuse_images(session: Session) -> None:
+    if session.has("push_images"):
+        raise Unimplemented("--push-images")
 
 
 def _send(session: Session, spec: Spec, *, update: bool, dry_run: bool = False) -> None:
@@ -170,6 +177,8 @@ _SEND_FLAGS = (
     *_SOURCE_FLAGS,
     grammar.switch("--reprocess", help="process every datum anew, also unchanged ones"),
     grammar.switch("--dry-run", help="change nothing; print the specification in full"),
+    Flag(("-p", "--push-images"), "not implemented in Dassie yet", hidden=True),
+    Flag(("-r", "--registry"), "goes with --push-images", Kind.TEXT, hidden=True),
 )
 _ABOUT_SPECS = (
     "A specification is JSON or YAML; a file may hold several, one after the other or as a list. "
