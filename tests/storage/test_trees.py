@@ -106,6 +106,10 @@ def test_order_and_resuming(files, after, reverse, dirs):
         left = [p for p in everything if (p < resume if reverse else p > resume)]
         found = storage.tree.walk(root, "/", after=resume, reverse=reverse, dirs=dirs)
         assert [e.path for e in found] == (left[::-1] if reverse else left)
+        below = [p for p in left if p.startswith("/a/")]
+        found = storage.tree.walk(root, "/a", after=resume, reverse=reverse, dirs=dirs)
+        if "/a" not in files:
+            assert [e.path for e in found] == (below[::-1] if reverse else below)
 
 
 @settings(max_examples=60, deadline=None)

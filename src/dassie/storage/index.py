@@ -27,7 +27,12 @@ _NUMBER = "%016d"
 """Numbers travel to SQLite as decimals of this width; SQL cannot unpack binary ones."""
 
 _NUMBERED = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)"
-_FOUND = 'c.hash, c.pack, c."offset", c.stored, c.length, c.codec'
+_STANDS, _CONDEMNED, _DELETED = 0, 1, 2
+_FOUND = (
+    'c.hash, c.pack, c."offset", c.stored, c.length, c.codec, CASE'
+    f" WHEN p.deleted_at IS NOT NULL THEN {_DELETED}"
+    f" WHEN p.condemned_at IS NOT NULL THEN {_CONDEMNED} ELSE {_STANDS} END"
+)
 _ON_CONFLICT = """ON CONFLICT (hash) DO UPDATE
 SET pack = excluded.pack, "offset" = excluded."offset", stored = excluded.stored,
     length = excluded.length, codec = excluded.codec
@@ -36,6 +41,7 @@ WHERE (SELECT condemned_at FROM packs WHERE id = chunks.pack) IS NOT NULL"""
 _SQLITE_FIND = (
     f"{_NUMBERED} SELECT {_FOUND} FROM n"  # noqa: S608 - constants only
     " CROSS JOIN chunks c ON c.hash = substr(:hashes, n.i * 32 + 1, 32)"
+    " CROSS JOIN packs p ON p.id = c.pack"
 )
 _SQLITE_ADD = (
     f'{_NUMBERED} INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
@@ -48,7 +54,7 @@ _SQLITE_ADD = (
 )
 _POSTGRES_FIND = (
     f"SELECT {_FOUND} FROM unnest(%(hashes)s::bytea[]) AS n(h)"  # noqa: S608 - constants only
-    " JOIN chunks c ON c.hash = n.h"
+    " JOIN chunks c ON c.hash = n.h JOIN packs p ON p.id = c.pack"
 )
 _POSTGRES_ADD = (
     'INSERT INTO chunks (hash, pack, "offset", stored, length, codec)'  # noqa: S608 - constants only
@@ -63,6 +69,9 @@ class DatabaseIndex:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._find = _SQLITE_FIND if db.is_sqlite else _POSTGRES_FIND
+        self._keys: dict[int, str] = {}
+        """Keys of packs by row; they never change."""
 
     def find(self, hashes: list[bytes]) -> dict[bytes, ChunkLocation]:
         """Locations of those that are stored. What it returns is safe to refer to from a session.
@@ -80,30 +89,32 @@ class DatabaseIndex:
             found.update(places)
         return found
 
-    def _look_up(self, hashes: list[bytes]) -> tuple[dict[bytes, ChunkLocation], list[int]]:
+    def _look_up(self, hashes: list[bytes]) -> tuple[dict[bytes, ChunkLocation], set[int]]:
         """Those in packs that stand, and the packs of others that are condemned."""
+        params: dict[str, Any] = {"hashes": hashes}
+        if self._db.is_sqlite:
+            params = {"count": len(hashes), "hashes": b"".join(hashes)}
         with self._db.read() as tx:
-            params: dict[str, Any] = {"hashes": hashes}
-            if self._db.is_sqlite:
-                params = {"count": len(hashes), "hashes": b"".join(hashes)}
-            find = _SQLITE_FIND if self._db.is_sqlite else _POSTGRES_FIND
-            # The driver's own rows: the wrapper's cost as much as the look-up.
-            cursor = tx.conn.exec_driver_sql(find, params).cursor
+            # The driver's own rows: the wrapper's would cost as much as the look-up.
+            cursor = tx.conn.exec_driver_sql(self._find, params).cursor
             rows = cursor.fetchall() if cursor is not None else []
-            ids = {row[1] for row in rows}
-            if not ids:
-                return {}, []
-            used = tx.execute(sa.select(packs).where(packs.c.id.in_(ids))).all()
-        used = [pack for pack in used if pack.deleted_at is None]
-        condemned = [pack.id for pack in used if pack.condemned_at is not None]
-        keys = {pack.id: pack.key for pack in used if pack.condemned_at is None}
-        return {
+            keys = self._keys
+            unknown = {row[1] for row in rows} - keys.keys()
+            if unknown:
+                query = sa.select(packs.c.id, packs.c.key).where(packs.c.id.in_(unknown))
+                keys.update((row.id, row.key) for row in tx.execute(query))
+        if any(row[6] for row in rows):
+            condemned = {row[1] for row in rows if row[6] == _CONDEMNED}
+            rows = [row for row in rows if row[6] == _STANDS]
+        else:
+            condemned = set()
+        places = {
             name: ChunkLocation(keys[pack], offset, stored, length, codec)
-            for name, pack, offset, stored, length, codec in rows
-            if pack in keys
-        }, condemned
+            for name, pack, offset, stored, length, codec, _ in rows
+        }
+        return places, condemned
 
-    def _reprieve(self, ids: list[int]) -> None:
+    def _reprieve(self, ids: set[int]) -> None:
         wanted = sa.update(packs).where(packs.c.id.in_(ids), packs.c.deleted_at.is_(None))
         with self._db.write(shared=True) as tx:
             tx.execute(wanted.values(condemned_at=None))

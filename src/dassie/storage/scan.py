@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import repeat
 
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeReader
-from dassie.storage.types import Content, Dir
+from dassie.storage.types import HASH_BYTES, Content, Dir, Entry
 
 READ_AHEAD = 64
 
@@ -29,7 +30,6 @@ def leaves(
         if position % READ_AHEAD == 1:
             nodes.prefetch(root.child(j) for j in order[position : position + READ_AHEAD])
         yield from leaves(nodes, nodes.get(root.child(i)), start, reverse=reverse)
-        # `start` only matters on the edge, where it lies; further on it changes nothing.
 
 
 def find_leaf(nodes: NodeReader, root: Node, key: str) -> tuple[Node, int] | None:
@@ -50,3 +50,19 @@ def as_value(leaf: Node, i: int) -> Content | Dir:
         files = leaf.files[i] if leaf.files is not None else 0
         return Dir(leaf.hash(i), leaf.child(i), leaf.sizes[i], files)
     return Content(leaf.hash(i), leaf.sizes[i], leaf.ref(i))
+
+
+def entries(leaf: Node, path: str, low: int, high: int) -> list[Entry]:
+    """Entries `low` to `high` of a leaf of the directory `path`."""
+    keys = leaf.keys if high - low == len(leaf.keys) else leaf.keys[low:high]
+    paths = [path + key for key in keys]
+    if leaf.files is not None:
+        values = [as_value(leaf, i) for i in range(low, high)]
+        return list(map(Entry, paths, values))
+    # Only files: no loop in Python, because a walk of a million files comes through here.
+    column = leaf.hashes
+    hashes = [
+        column[i : i + HASH_BYTES] for i in range(low * HASH_BYTES, high * HASH_BYTES, HASH_BYTES)
+    ]
+    refs = leaf.refs[low:high] if leaf.refs is not None else repeat(None, high - low)
+    return list(map(Entry, paths, map(Content, hashes, leaf.sizes[low:high], refs)))

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator
 from dassie.base.glob import Component, Glob
 from dassie.storage.diff import diff_trees
 from dassie.storage.nodes import NodeReader
-from dassie.storage.scan import as_value, find_leaf, leaves
+from dassie.storage.scan import as_value, entries, find_leaf, leaves
 from dassie.storage.types import Content, Dir, Entry
 
 Pair = tuple[Entry | None, Entry | None]
+_Batch = list[Entry]
 
 
 class Trees:
@@ -52,9 +53,8 @@ class Trees:
         if top is None:
             return
         if isinstance(top.node, Dir):
-            for entry in self._entries(top, after, reverse=reverse):
-                if _is_past(entry.path, after, reverse=reverse):
-                    yield entry
+            for batch in self._batches(top, after, reverse=reverse):
+                yield from _past(batch, after, reverse=reverse)
         elif _is_past(top.path, after, reverse=reverse):
             yield top
 
@@ -111,16 +111,22 @@ class Trees:
         emit = dirs and _is_past(top.path, after, reverse=reverse)
         if emit and not reverse:
             yield top
-        if not (reverse and after and after <= top.path):
-            for entry in self._entries(top, after, reverse=reverse, deep=True):
-                if isinstance(entry.node, Dir):
-                    yield from self._walk(entry, after, reverse=reverse, dirs=dirs)
-                elif _is_past(entry.path, after, reverse=reverse):
-                    yield entry
+        if _bound(top.path, after, reverse=reverse) is not None:
+            # Where the bound lies outside of this directory, all of it is past it.
+            after = after if after.startswith(top.path) else ""
+            for batch in self._batches(top, after, reverse=reverse, deep=True):
+                if not any(entry.is_dir for entry in batch):
+                    yield from _past(batch, after, reverse=reverse)
+                    continue
+                for entry in batch:
+                    if isinstance(entry.node, Dir):
+                        yield from self._walk(entry, after, reverse=reverse, dirs=dirs)
+                    elif _is_past(entry.path, after, reverse=reverse):
+                        yield entry
         if emit and reverse:
             yield top
 
-    def _entries(
+    def _batches(
         self,
         top: Entry,
         after: str,
@@ -128,11 +134,11 @@ class Trees:
         *,
         reverse: bool = False,
         deep: bool = False,
-    ) -> Iterator[Entry]:
+    ) -> Iterator[_Batch]:
         """Entries of one directory that may lie past `after` or above something that does.
 
-        `prefix` leaves only those whose name starts with it. `deep` says that the consumer goes
-        into the subdirectories, so they are fetched together.
+        Those of one leaf come together. `prefix` leaves only those whose name starts with it.
+        `deep` says that the consumer goes into subdirectories, so they are fetched together.
         """
         directory, path = top.node, top.path
         bound = _bound(path, after, reverse=reverse)
@@ -151,8 +157,8 @@ class Trees:
                 high = bisect_right(keys, upper) if upper is bound else bisect_left(keys, upper)
             if deep and leaf.files is not None:
                 self._nodes.prefetch(leaf.child(i) for i in range(low, high) if keys[i][-1] == "/")
-            for i in range(high - 1, low - 1, -1) if reverse else range(low, high):
-                yield Entry(path + keys[i], as_value(leaf, i))
+            batch = entries(leaf, path, low, max(low, high))
+            yield batch[::-1] if reverse else batch
             if prefix and (low > 0 if reverse else high < len(keys)):
                 return
 
@@ -167,14 +173,14 @@ class Trees:
             yield from self._glob_rest(top, pattern, component, after, reverse=reverse)
             return
         is_last = depth == len(pattern.components) - 1
-        for entry in self._matching(top, component, after, reverse=reverse):
+        for entry in self._matching(top, component, after, reverse=reverse, deep=not is_last):
             if is_last:
                 yield entry
             elif isinstance(entry.node, Dir):
                 yield from self._glob(entry, pattern, depth + 1, after, reverse=reverse)
 
     def _matching(
-        self, top: Entry, component: Component, after: str, *, reverse: bool
+        self, top: Entry, component: Component, after: str, *, reverse: bool, deep: bool
     ) -> Iterator[Entry]:
         if not isinstance(top.node, Dir) or component.regex is None:
             return
@@ -185,22 +191,33 @@ class Trees:
                     yield Entry(top.path + key, found)
             return
         start = len(top.path)
-        for entry in self._entries(top, after, component.prefix, reverse=reverse):
-            if component.regex.fullmatch(entry.path[start:].removesuffix("/")):
-                yield entry
+        matches = component.regex.fullmatch
+        for batch in self._batches(top, after, component.prefix, reverse=reverse, deep=deep):
+            for entry in batch:
+                if matches(entry.path[start:].removesuffix("/")):
+                    yield entry
 
     def _glob_rest(
         self, top: Entry, pattern: Glob, component: Component, after: str, *, reverse: bool
     ) -> Iterator[Entry]:
         """The pattern's rest may span directories: try everything below."""
-        for entry in self._entries(top, after, component.prefix, reverse=reverse):
-            for below in self._walk(entry, after, reverse=reverse, dirs=True):
-                if pattern.match(below.path):
-                    yield below
+        matches = pattern.regex.fullmatch
+        for batch in self._batches(top, after, component.prefix, reverse=reverse, deep=True):
+            for entry in batch:
+                for below in self._walk(entry, after, reverse=reverse, dirs=True):
+                    if matches(below.path.removesuffix("/")):
+                        yield below
 
 
 def _is_past(path: str, after: str, *, reverse: bool) -> bool:
     return not after or (path < after if reverse else path > after)
+
+
+def _past(batch: _Batch, after: str, *, reverse: bool) -> _Batch:
+    """Those of a batch that are past the bound."""
+    if not after:
+        return batch
+    return [entry for entry in batch if _is_past(entry.path, after, reverse=reverse)]
 
 
 def _bound(path: str, after: str, *, reverse: bool) -> str | None:
