@@ -216,3 +216,6 @@ def _category(error: sa.exc.DBAPIError) -> Exception:
     if isinstance(error, sa.exc.OperationalError) or error.connection_invalidated:
         return Unavailable(f"the metadata database does not answer: {text}")
     return error
+
+
+__all__ = ["Database", "Tx"]

@@ -1,7 +1,7 @@
 """Errors of the version graph and of files, with the wording that Pachyderm's clients match on.
 
 Clients look for substrings ("commit … not found", "has already finished"): the texts are part of
-the wire contract. `tests/pfs/test_errors.py` holds them against the clients' own patterns.
+the wire contract. `tests/pfs/test_graph_errors.py` holds them against the clients' own patterns.
 """
 
 from __future__ import annotations
