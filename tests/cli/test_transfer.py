@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
+from pathlib import Path
 
 import pytest
 
 from dassie.cli.get import fixed_prefix, relative
-from dassie.cli.progress import Meter, status
+from dassie.cli.progress import Census, Meter, status
 from dassie.cli.put import destination, folder_destination
 from dassie.errors import InvalidArgument
 
@@ -75,11 +77,26 @@ def test_relative(name: str, base: str, expected: str) -> None:
 
 
 def test_status() -> None:
-    assert status("put", 3, 1024, 0, 0, 1.0) == "put 3 files, 1KiB, 1KiB/s"
-    text = status("put", 10, 512, 20, 1024, 2.0)
-    assert "50%" in text
-    assert "10 of 20 files, 512B of 1KiB, 256B/s 2.0s left" in text
+    assert status("put", 3, 1024, 0, 0, 1.0) == "put 1KiB, 1KiB/s, 3 files"
+    assert status("put", 10, 512, 20, 1024, 2.0) == (
+        "put  50% [████████········] 512B of 1KiB, 256B/s 2.0s left 10 of 20 files"
+    )
     assert "left" not in status("put", 10, 512, 20, 1024, 0.5)
+    assert "files" not in status("got", 0, 512, 1, 1024, 0.5)
+
+
+def test_census(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a", "sub/b"):
+        (tmp_path / name).write_bytes(b"12345")
+    assert Census([str(tmp_path / "a")], []).totals(0.0) == (1, 5)
+    census = Census([], [str(tmp_path)])
+    assert census.totals(0.1) == (0, 0)
+    census.totals(5.0)
+    for thread in threading.enumerate():
+        if thread.name == "census":
+            thread.join()
+    assert census.totals(5.0) == (2, 10)
 
 
 class Terminal(io.StringIO):
@@ -94,7 +111,7 @@ def test_a_live_line_is_wiped() -> None:
     meter.update(1, 100)
     assert stream.getvalue() == ""
     meter.update(2, 200)
-    assert stream.getvalue().startswith("\rput 2 files, 200B, 1000B/s")
+    assert stream.getvalue().startswith("\rput 200B, 1000B/s, 2 files")
     meter.update(3, 300)
     drawn = stream.getvalue()
     meter.close()

@@ -6,9 +6,12 @@ megabyte or so. Writes to stderr only.
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from dassie.cli import humanize
@@ -17,7 +20,8 @@ _REDRAW_S = 0.1
 _PLAIN_EVERY_S = 15.0
 _SETTLED_S = 1.0
 """Before that, a rate says nothing about when it ends."""
-_BAR = 24
+_BAR = 16
+_CENSUS_AFTER_S = 1.0
 
 
 class Meter:
@@ -77,17 +81,52 @@ class Meter:
         return f"{text}{more}"
 
 
+class Census:
+    """How much there is to transfer. Files are counted at once, folders in a thread of their own,
+    and only for transfers that last: most are over before anybody could read a forecast."""
+
+    def __init__(self, files: Sequence[str], folders: Sequence[str]) -> None:
+        self._folders = folders
+        self._files = len(files)
+        self._size = sum(Path(file).stat().st_size for file in files)
+        self._begun = False
+        self._complete = not folders
+
+    def totals(self, elapsed_s: float) -> tuple[int, int]:
+        """Files and bytes, or zeros while they are not known."""
+        if not (self._complete or self._begun) and elapsed_s >= _CENSUS_AFTER_S:
+            self._begun = True
+            threading.Thread(target=self._count, name="census", daemon=True).start()
+        return (self._files, self._size) if self._complete else (0, 0)
+
+    def _count(self) -> None:
+        waiting = list(self._folders)
+        while waiting:
+            try:
+                with os.scandir(waiting.pop()) as entries:
+                    for entry in entries:
+                        if entry.is_dir(follow_symlinks=False):
+                            waiting.append(entry.path)
+                        elif entry.is_file():
+                            self._files += 1
+                            self._size += entry.stat().st_size
+            except OSError:
+                continue  # whoever reads it for the transfer will say what is wrong
+        self._complete = True
+
+
 def status(verb: str, files: int, size: int, all_files: int, all_size: int, spent_s: float) -> str:
-    """The line for a state of affairs. Pure."""
+    """The line for a state of affairs; what matters most comes first. Pure."""
     rate = size / spent_s if spent_s > 0 else 0.0
-    parts = [verb]
-    if all_size:
-        share = min(1.0, size / all_size)
-        filled = round(share * _BAR)
-        parts.append(f"[{'█' * filled}{'·' * (_BAR - filled)}] {share:4.0%}")
-    amount = humanize.size(size) + (f" of {humanize.size(all_size)}" if all_size else "")
-    number = f"{files:,}" + (f" of {all_files:,}" if all_files else "")
-    parts.append(f"{number} files, {amount}, {humanize.size(rate)}/s")
-    if all_size and rate and spent_s >= _SETTLED_S and size < all_size:
+    speed = f"{humanize.size(rate)}/s"
+    if not all_size:
+        return f"{verb} {humanize.size(size)}, {speed}, {humanize.count(files, 'file')}"
+    share = min(1.0, size / all_size)
+    filled = round(share * _BAR)
+    parts = [f"{verb} {share:4.0%} [{'█' * filled}{'·' * (_BAR - filled)}]"]
+    parts.append(f"{humanize.size(size)} of {humanize.size(all_size)}, {speed}")
+    if rate and spent_s >= _SETTLED_S and size < all_size:
         parts.append(f"{humanize.duration((all_size - size) / rate)} left")
+    if all_files > 1:
+        parts.append(f"{files:,} of {all_files:,} files")
     return " ".join(parts)

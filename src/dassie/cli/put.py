@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from dassie.cli import grammar, humanize
 from dassie.cli.grammar import PROJECT, Command
-from dassie.cli.progress import Meter
+from dassie.cli.progress import Census, Meter
 from dassie.cli.sources import read_text
 from dassie.client.errors import NotOffered
 from dassie.errors import InvalidArgument, NotFound
@@ -115,14 +115,14 @@ def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Met
         _put_by_messages(session, target, names, meter)
         return
 
+    census = _census(sources) if meter.live else None
+
     def report(progress: Progress) -> None:
-        known = progress.complete
-        meter.update(
-            progress.files,
-            progress.bytes,
-            progress.found_files if known else 0,
-            progress.found_bytes if known else 0,
-        )
+        if progress.complete:
+            totals = progress.found_files, progress.found_bytes
+        else:
+            totals = census.totals(meter.elapsed_s) if census else (0, 0)
+        meter.update(progress.files, progress.bytes, *totals)
 
     options = UploadOptions(
         append=session.has("append"),
@@ -145,6 +145,14 @@ def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Met
     if result.unchanged_files:
         more += f"; {humanize.count(result.unchanged_files, 'file')} unchanged"
     session.out.say(meter.summary(result.files, result.bytes, more))
+
+
+def _census(sources: list[Source]) -> Census | None:
+    from dassie.client.batches import Folder, LocalFile
+
+    files = [one.path for one in sources if isinstance(one, LocalFile)]
+    folders = [one.path for one in sources if isinstance(one, Folder)]
+    return Census(files, folders) if len(files) + len(folders) == len(sources) else None
 
 
 def _has_bulk(session: Session) -> bool:
