@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -105,6 +107,15 @@ class Call:
     metadata: Mapping[str, str]
     threads: Threads
     stream: Stream
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that the caller gave it; infinite when it set no deadline."""
+        return math.inf if self.stream.request.timeout is None else self.stream.request.timeout
+
+    def remaining(self) -> float:
+        """Seconds until the caller's deadline."""
+        return self.timeout - (time.monotonic() - self.stream.began)
 
     async def run(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Run blocking code in the pool."""

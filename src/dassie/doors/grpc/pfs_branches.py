@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
@@ -10,6 +10,7 @@ from dassie.doors.grpc.calls import Call
 from dassie.errors import Unimplemented
 from dassie.pfs import branches
 from dassie.pfs.graph import Graph
+from dassie.pfs.model import BranchInfo
 
 
 class BranchMethods:
@@ -55,3 +56,23 @@ class BranchMethods:
     def delete_branch(self, request: pfs_pb2.DeleteBranchRequest, _call: Call) -> None:
         with self._graph.transaction() as gtx:
             branches.delete(gtx, convert.branch_key(request.branch), force=request.force)
+
+    def walk_branch_provenance(
+        self, request: pfs_pb2.WalkBranchProvenanceRequest, _call: Call
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        yield from self._walk(branches.walk_provenance, request)
+
+    def walk_branch_subvenance(
+        self, request: pfs_pb2.WalkBranchSubvenanceRequest, _call: Call
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        yield from self._walk(branches.walk_subvenance, request)
+
+    def _walk(
+        self,
+        walk: Callable[..., Iterable[BranchInfo]],
+        request: pfs_pb2.WalkBranchProvenanceRequest | pfs_pb2.WalkBranchSubvenanceRequest,
+    ) -> Iterator[pfs_pb2.BranchInfo]:
+        starts = [convert.picked_branch(picker) for picker in request.start]
+        with self._graph.snapshot() as tx:
+            infos = list(walk(tx, starts, limit=request.max_branches, max_depth=request.max_depth))
+        yield from map(convert.branch_info, infos)

@@ -7,18 +7,22 @@ sleeps until woken.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import math
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import Call
 from dassie.errors import InvalidArgument, NotFound
 from dassie.meta.notify import Notifier
-from dassie.pfs import commits, repos
+from dassie.pfs import commits, lineage, repos
+from dassie.pfs.files import Files
 from dassie.pfs.graph import Graph
 from dassie.pfs.model import CommitInfo, CommitKey, CommitRef, Origin, RepoKey
 
 CHANNEL = "commits"
+FIND_RESERVE = 0.15
+"""Part of a search's time that is kept for saying how far it came."""
 LOOK_AGAIN_S = 30.0
 """Notifications are a hint: a waiter looks at least this often."""
 
@@ -56,6 +60,8 @@ class CommitWaits:
 
 
 class CommitMethods(CommitWaits):
+    _files: Files
+
     def start_commit(self, request: pfs_pb2.StartCommitRequest, _call: Call) -> pfs_pb2.Commit:
         with self._graph.transaction() as gtx:
             key = commits.start(
@@ -115,9 +121,52 @@ class CommitMethods(CommitWaits):
         yield from map(convert.commit_info, infos)
 
     def find_commits(
-        self, request: pfs_pb2.FindCommitsRequest, _call: Call
+        self, request: pfs_pb2.FindCommitsRequest, call: Call
     ) -> Iterator[pfs_pb2.FindCommitsResponse]:
-        raise NotImplementedError
+        """Commits that changed a path, and at the end how far the search came.
+
+        A caller with a deadline gets what was found in most of its time rather than an error.
+        """
+        start = convert.commit_ref(request.start)
+        searched = found = 0
+        last = None
+        for last in lineage.changes(self._files, start, request.file_path):
+            searched += 1
+            if last.changed:
+                found += 1
+                yield pfs_pb2.FindCommitsResponse(
+                    found_commit=convert.commit(last.commit), commits_searched=searched
+                )
+            if found == request.limit > 0 or out_of_time(call):
+                break
+        if last is not None:
+            yield pfs_pb2.FindCommitsResponse(
+                last_searched_commit=convert.commit(last.commit), commits_searched=searched
+            )
+
+    def walk_commit_provenance(
+        self, request: pfs_pb2.WalkCommitProvenanceRequest, _call: Call
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        yield from self._walk(lineage.provenance, request)
+
+    def walk_commit_subvenance(
+        self, request: pfs_pb2.WalkCommitSubvenanceRequest, _call: Call
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        yield from self._walk(lineage.subvenance, request)
+
+    def _walk(
+        self,
+        step: Callable[[CommitInfo], Sequence[CommitKey]],
+        request: pfs_pb2.WalkCommitProvenanceRequest | pfs_pb2.WalkCommitSubvenanceRequest,
+    ) -> Iterator[pfs_pb2.CommitInfo]:
+        starts = [convert.picked_commit(picker) for picker in request.start]
+        with self._graph.snapshot() as tx:
+            infos = list(
+                lineage.walk(
+                    tx, starts, step, limit=request.max_commits, max_depth=request.max_depth
+                )
+            )
+        yield from map(convert.commit_info, infos)
 
     async def subscribe_commit(
         self, request: pfs_pb2.SubscribeCommitRequest, call: Call
@@ -174,3 +223,8 @@ def _listed_repo(request: pfs_pb2.ListCommitRequest) -> RepoKey:
 
 def _origin(kind: int) -> Origin | None:
     return Origin(kind) if kind else None
+
+
+def out_of_time(call: Call) -> bool:
+    """Whether only the reserve of a caller's time is left."""
+    return call.timeout < math.inf and call.remaining() < FIND_RESERVE * call.timeout

@@ -11,6 +11,7 @@ larger than the window, and memory stays bounded.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
@@ -44,6 +45,7 @@ class Stream:
     ) -> None:
         self.id = id_
         self.request = request
+        self.began = time.monotonic()
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.gone = False
