@@ -15,6 +15,7 @@ from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 from dassie.base.hashing import Buffer, digest, hasher
 from dassie.base.wire import cut_field
 from dassie.doors.grpc import convert
+from dassie.doors.grpc.calls import parse
 from dassie.errors import Aborted, InvalidArgument
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
@@ -46,8 +47,7 @@ class PutStream:
             _, chunks = cut_field(raw, _CHUNKS)
             self._take_chunks(chunks)
             return []
-        request = bulk_pb2.PutRequest()
-        request.ParseFromString(raw)
+        request = parse(bulk_pb2.PutRequest, raw)
         body = request.WhichOneof("body")
         if body == "open":
             self._open(request.open)
@@ -107,8 +107,7 @@ class PutStream:
     def _take_chunks(self, raw: memoryview) -> None:
         take = self._open_modification().upload.take
         rest, data = cut_field(raw, _CHUNK_DATA)
-        message = bulk_pb2.Chunks()
-        message.ParseFromString(rest)
+        message = parse(bulk_pb2.Chunks, rest)
         hashes, lengths = split_hashes(message.hashes), list(message.lengths)
         if len(hashes) != len(lengths) or sum(lengths) != len(data):
             raise InvalidArgument("a message with chunks contradicts itself about their number")
