@@ -60,14 +60,14 @@ class BranchMethods:
     def walk_branch_provenance(
         self, request: pfs_pb2.WalkBranchProvenanceRequest, _call: Call
     ) -> Iterator[pfs_pb2.BranchInfo]:
-        yield from self._walk(branches.walk_provenance, request)
+        yield from self._walk_branches(branches.walk_provenance, request)
 
     def walk_branch_subvenance(
         self, request: pfs_pb2.WalkBranchSubvenanceRequest, _call: Call
     ) -> Iterator[pfs_pb2.BranchInfo]:
-        yield from self._walk(branches.walk_subvenance, request)
+        yield from self._walk_branches(branches.walk_subvenance, request)
 
-    def _walk(
+    def _walk_branches(
         self,
         walk: Callable[..., Iterable[BranchInfo]],
         request: pfs_pb2.WalkBranchProvenanceRequest | pfs_pb2.WalkBranchSubvenanceRequest,

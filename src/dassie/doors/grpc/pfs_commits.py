@@ -147,14 +147,14 @@ class CommitMethods(CommitWaits):
     def walk_commit_provenance(
         self, request: pfs_pb2.WalkCommitProvenanceRequest, _call: Call
     ) -> Iterator[pfs_pb2.CommitInfo]:
-        yield from self._walk(lineage.provenance, request)
+        yield from self._walk_commits(lineage.provenance, request)
 
     def walk_commit_subvenance(
         self, request: pfs_pb2.WalkCommitSubvenanceRequest, _call: Call
     ) -> Iterator[pfs_pb2.CommitInfo]:
-        yield from self._walk(lineage.subvenance, request)
+        yield from self._walk_commits(lineage.subvenance, request)
 
-    def _walk(
+    def _walk_commits(
         self,
         step: Callable[[CommitInfo], Sequence[CommitKey]],
         request: pfs_pb2.WalkCommitProvenanceRequest | pfs_pb2.WalkCommitSubvenanceRequest,

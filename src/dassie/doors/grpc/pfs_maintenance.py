@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc.calls import Call
-from dassie.pfs import projects, repos
+from dassie.pfs import check, projects, repos
 from dassie.pfs.graph import Graph
 from dassie.pfs.model import DEFAULT_PROJECT, USER
 
@@ -19,7 +19,6 @@ class MaintenanceMethods:
         """Streams what is wrong; nothing when all is well. There is nothing that `fix` could
         decide.
         """
-        from dassie.pfs import check
 
         with self._graph.snapshot() as tx:
             broken = list(check.problems(tx))
