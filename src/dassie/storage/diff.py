@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeReader
 from dassie.storage.scan import as_value
-from dassie.storage.types import Content, Dir, Entry
+from dassie.storage.types import HASH_BYTES, Content, Dir, Entry
 
 Pair = tuple[Entry | None, Entry | None]
 _Value = Content | Dir
@@ -78,19 +78,30 @@ def _diff_directory(
     """Entries that differ between two directories, in key order."""
     left, right = _Cursor(nodes, old), _Cursor(nodes, new)
     while left.open or right.open:
-        if left.same_node(right):
-            left.skip()
-            right.skip()
-        elif left.level > right.level or (left.level and left.level == right.level):
+        if left.level == right.level and left.level:
+            if left.hash() == right.hash():
+                left.skip()
+                right.skip()
+            else:
+                left.descend()
+                right.descend()
+        elif left.level > right.level:
             left.descend()
         elif right.level:
             right.descend()
+        elif left.open and right.open and left.same_keys(right):
+            yield from left.drain_same_keys(right)
         else:
             order = left.compare(right)
-            old_value = left.take() if order <= 0 else None
-            new_value = right.take() if order >= 0 else None
-            key = left.key if order <= 0 else right.key
-            if old_value is None or new_value is None or old_value.hash != new_value.hash:
+            key = left.key() if order <= 0 else right.key()
+            same = order == 0 and left.hash() == right.hash()
+            old_value = left.value() if order <= 0 and not same else None
+            new_value = right.value() if order >= 0 and not same else None
+            if order <= 0:
+                left.skip()
+            if order >= 0:
+                right.skip()
+            if not same:
                 yield key, old_value, new_value
 
 
@@ -100,70 +111,75 @@ class _Cursor:
     def __init__(self, nodes: NodeReader, directory: Dir | None) -> None:
         self._nodes = nodes
         self._stack: list[tuple[Node, int]] = []
-        self.key = ""
-        """Key of the entry that `take` returned last."""
-        if directory is not None and directory.ref is not None:
-            # The root stands below a level of its own, so that it can be passed over like any node.
-            self._top: tuple[bytes, bytes] | None = (directory.hash, directory.ref)
-        else:
-            self._top = None
-
-    @property
-    def open(self) -> bool:
-        return self._top is not None or bool(self._stack)
-
-    @property
-    def level(self) -> int:
+        self._top: Dir | None = None
+        self.level = 0
         """0 at an entry or at the end; above it, how many levels the next node is from entries."""
-        if self._top is not None:
-            return self._nodes.get(self._top[1]).level + 1
-        return self._stack[-1][0].level if self._stack else 0
+        self.open = directory is not None and directory.ref is not None
+        if directory is not None and directory.ref is not None:
+            # The root counts as an item too, so that it can be passed over like any other node.
+            self._top = directory
+            self.level = nodes.get(directory.ref).level + 1
 
-    def same_node(self, other: _Cursor) -> bool:
-        """Are both before nodes with the same entries?"""
-        return self.level > 0 and self.level == other.level and self._hash() == other._hash()
-
-    def _hash(self) -> bytes:
+    def hash(self) -> bytes:
+        """Of what comes next: equal hashes of two nodes mean equal entries."""
         if self._top is not None:
-            return self._top[0]
+            return self._top.hash
         node, i = self._stack[-1]
         return node.hash(i)
+
+    def key(self) -> str:
+        node, i = self._stack[-1]
+        return node.keys[i]
+
+    def value(self) -> _Value:
+        return as_value(*self._stack[-1])
 
     def descend(self) -> None:
         """Open the next node."""
         if self._top is not None:
-            ref, self._top = self._top[1], None
+            ref, self._top = self._top.ref, None
         else:
             node, i = self._stack[-1]
             ref = node.child(i)
-        self._stack.append((self._nodes.get(ref), 0))
+        if ref is None:
+            raise ValueError("an empty directory has no node")
+        node = self._nodes.get(ref)
+        self._stack.append((node, 0))
+        self.level = node.level
 
-    def skip(self) -> None:
-        """Pass over the next node, or entry."""
-        if self._top is not None:
-            self._top = None
-            return
+    def skip(self, count: int = 1) -> None:
+        """Pass over the next node, or the next entries of one leaf."""
+        self._top = None
         while self._stack:
             node, i = self._stack.pop()
-            if i + 1 < len(node.keys):
-                self._stack.append((node, i + 1))
+            if i + count < len(node.keys):
+                self._stack.append((node, i + count))
+                self.level = node.level
                 return
+            count = 1
+        self.open, self.level = False, 0
 
     def compare(self, other: _Cursor) -> int:
         """Order of the entries both stand at; one that has ended comes last."""
         if not self.open or not other.open:
             return -1 if self.open else 1
-        mine, theirs = self._entry_key(), other._entry_key()
+        mine, theirs = self.key(), other.key()
         return (mine > theirs) - (mine < theirs)
 
-    def _entry_key(self) -> str:
-        node, i = self._stack[-1]
-        return node.keys[i]
+    def same_keys(self, other: _Cursor) -> bool:
+        """Are both at the start of leaves that differ in values only?"""
+        (mine, i), (theirs, j) = self._stack[-1], other._stack[-1]
+        return i == 0 and j == 0 and mine.keys == theirs.keys
 
-    def take(self) -> _Value:
-        """The entry, and go on behind it."""
-        node, i = self._stack[-1]
-        self.key = node.keys[i]
-        value = as_value(node, i)
-        self.skip()
-        return value
+    def drain_same_keys(self, other: _Cursor) -> Iterator[tuple[str, _Value, _Value]]:
+        """What differs between such leaves. Most changes add and remove no names: the hot path."""
+        mine, theirs = self._stack[-1][0], other._stack[-1][0]
+        count = len(mine.keys)
+        one, two = mine.hashes, theirs.hashes
+        at = range(0, count * HASH_BYTES, HASH_BYTES)
+        end = HASH_BYTES
+        different = [i // end for i in at if one[i : i + end] != two[i : i + end]]
+        self.skip(count)
+        other.skip(count)
+        for i in different:
+            yield mine.keys[i], as_value(mine, i), as_value(theirs, i)

@@ -9,7 +9,7 @@ claim, is a `PathConflict`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dassie.errors import InvalidArgument
@@ -30,19 +30,27 @@ class _Claim:
     deleted_at: int = _NEVER
     create: bool = False
 
+    def newer(self, cutoff: int) -> bool:
+        return self.put_at > cutoff or self.deleted_at > cutoff
 
-def apply(store: NodeStore, root: Dir, edits: Iterable[Edit]) -> Dir:
+
+def apply(store: NodeStore, root: Dir, edits: Sequence[Edit]) -> Dir:
     """The tree `root` after `edits`. New nodes go to `store`."""
-    claims = _claims(edits)
-    top = claims.pop("/", None)
+    files = _plain(edits)
     cutoff = _NEVER
-    if top is not None:
-        root, cutoff = _new_top(root, top)
+    claims: Mapping[str, _Claim | Content]
+    if files is not None:
+        claims = files
+    else:
+        weighed = _claims(edits)
+        top = weighed.pop("/", None)
+        if top is not None:
+            root, cutoff = _new_top(root, top)
+        claims = weighed
     paths = sorted(claims)
     store.warm(root, paths)
-    return _Editor(store, paths, [claims[path] for path in paths]).directory(
-        root, "/", 0, len(paths), cutoff
-    )
+    editor = _Editor(store, paths, [claims[path] for path in paths])
+    return editor.directory(root, "/", 0, len(paths), cutoff)
 
 
 def _new_top(root: Dir, top: _Claim) -> tuple[Dir, int]:
@@ -56,7 +64,21 @@ def _new_top(root: Dir, top: _Claim) -> tuple[Dir, int]:
     return EMPTY_DIR, top.deleted_at
 
 
-def _claims(edits: Iterable[Edit]) -> dict[str, _Claim]:
+def _plain(edits: Sequence[Edit]) -> dict[str, Content] | None:
+    """The common case: files are written and nothing else. Then the last of a path wins, and there
+    is nothing to weigh."""
+    files: dict[str, Content] = {}
+    for edit in edits:
+        if type(edit) is not Put or edit.create:
+            return None
+        path, node = edit.path, edit.node
+        if type(node) is not Content or path[:1] != "/" or path[-1] == "/":
+            return None
+        files[path] = node
+    return files
+
+
+def _claims(edits: Sequence[Edit]) -> dict[str, _Claim]:
     claims: dict[str, _Claim] = {}
     for number, edit in enumerate(edits):
         path = edit.path
@@ -88,7 +110,7 @@ def _claim_again(path: str, claim: _Claim, edit: Put, number: int) -> None:
 class _Editor:
     """Sorted claims, applied directory by directory."""
 
-    def __init__(self, store: NodeStore, paths: list[str], claims: list[_Claim]) -> None:
+    def __init__(self, store: NodeStore, paths: list[str], claims: list[_Claim | Content]) -> None:
         self._store = store
         self._paths = paths
         self._claims = claims
@@ -100,13 +122,16 @@ class _Editor:
         own, groups = self._grouped(prefix, low, high, cutoff)
         changes: dict[str, Record | None] = {}
         for name, claim in own.items():
-            self._change(changes, base, prefix, name, claim, cutoff)
+            if isinstance(claim, Content):
+                changes[name] = (name, claim.hash, claim.ref, claim.size, 1)
+            else:
+                self._change(changes, base, prefix, name, claim, cutoff)
         for name, (first, last) in groups.items():
             above = own.get(name)
             below, since = EMPTY_DIR, cutoff
-            if above is not None and isinstance(above.node, Dir):
+            if isinstance(above, _Claim) and isinstance(above.node, Dir):
                 below, since = above.node, above.put_at
-            elif above is not None and above.deleted_at > cutoff:
+            elif isinstance(above, _Claim) and above.deleted_at > cutoff:
                 since = above.deleted_at
             else:
                 below = self._subdirectory(base, name)
@@ -118,10 +143,10 @@ class _Editor:
 
     def _grouped(
         self, prefix: str, low: int, high: int, cutoff: int
-    ) -> tuple[dict[str, _Claim], dict[str, tuple[int, int]]]:
+    ) -> tuple[dict[str, _Claim | Content], dict[str, tuple[int, int]]]:
         """Claims on this directory's own entries, and index ranges of those further below."""
         paths, claims, start = self._paths, self._claims, len(prefix)
-        own: dict[str, _Claim] = {}
+        own: dict[str, _Claim | Content] = {}
         groups: dict[str, tuple[int, int]] = {}
         i = low
         while i < high:
@@ -129,7 +154,7 @@ class _Editor:
             slash = path.find("/", start)
             if slash < 0:
                 claim = claims[i]
-                if claim.put_at > cutoff or claim.deleted_at > cutoff:
+                if isinstance(claim, Content) or claim.newer(cutoff):
                     own[path[start:]] = claim
                 i += 1
             else:

@@ -10,7 +10,7 @@ its hash, is a function of its content and not of the edits that led to it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from zlib import crc32
 
 from dassie.base.hashing import digest
@@ -108,40 +108,72 @@ class Node:
         return list(zip(self.keys, hashes, refs, self.sizes, files, strict=True))
 
 
-def build(level: int, records: Sequence[Record]) -> tuple[Node, bytes, bytes]:
-    """A node of these records (at least one): decoded, encoded, and its semantic hash.
+Built = tuple[Node, bytes, bytes]
+"""A node, its encoded form, and its semantic hash, which covers names, kinds, hashes and sizes but
+no refs: it is the same however the content below was cut into chunks."""
 
-    The semantic hash covers names, kinds, hashes and sizes, but no refs: it is the same however
-    the content below was cut into chunks.
-    """
+
+def build(level: int, records: Sequence[Record]) -> Built:
+    """A node of these records (at least one)."""
     keys, hash_column, refs, sizes, files = zip(*records, strict=True)
+    has_files = level > 0 or any(key[-1] == "/" for key in keys)
+    return _encoded(
+        level,
+        list(keys),
+        b"".join(hash_column),
+        list(refs) if any(refs) else None,
+        sizes,
+        files if has_files else None,
+    )
+
+
+def patched(node: Node, changes: Iterable[tuple[int, Record]]) -> Built:
+    """A node with some entries replaced by others of the same keys."""
+    hashes = bytearray(node.hashes)
+    sizes = list(node.sizes)
+    refs = list(node.refs) if node.refs is not None else None
+    files = list(node.files) if node.files is not None else None
+    for i, (_, name, ref, size, count) in changes:
+        hashes[i * HASH_BYTES : (i + 1) * HASH_BYTES] = name
+        sizes[i] = size
+        if refs is not None:
+            refs[i] = ref
+        elif ref is not None:
+            refs = [None] * len(sizes)
+            refs[i] = ref
+        if files is not None:
+            files[i] = count
+    if refs is not None and not any(refs):
+        refs = None
+    return _encoded(node.level, node.keys, bytes(hashes), refs, sizes, files)
+
+
+def _encoded(
+    level: int,
+    keys: list[str],
+    hashes: bytes,
+    refs: list[bytes | None] | None,
+    sizes: Sequence[int],
+    files: Sequence[int] | None,
+) -> Built:
     count = len(keys)
     names = "\0".join(keys).encode()
-    hashes = b"".join(hash_column)
     size_column = struct.pack(f"<{count}Q", *sizes)
-    referred = [i for i, ref in enumerate(refs) if ref is not None]
-    header = _HEADER.pack(_MAGIC, _VERSION, level, count, len(names), len(referred))
-    parts = [header, names, hashes, size_column]
-    counted = [n for key, n in zip(keys, files, strict=True) if level or key[-1] == "/"]
-    if counted:
+    present = [ref for ref in refs if ref is not None] if refs is not None else []
+    parts = [_HEADER.pack(_MAGIC, _VERSION, level, count, len(names), len(present))]
+    parts += (names, hashes, size_column)
+    if files is not None:
+        counted = [n for key, n in zip(keys, files, strict=True) if level or key[-1] == "/"]
         parts.append(struct.pack(f"<{len(counted)}Q", *counted))
-    if referred:
-        if len(referred) < count:
-            parts.append(struct.pack(f"<{len(referred)}I", *referred))
-        parts.extend(ref for ref in refs if ref is not None)
+    if refs is not None:
+        if len(present) < count:
+            indexes = [i for i, ref in enumerate(refs) if ref is not None]
+            parts.append(struct.pack(f"<{len(present)}I", *indexes))
+        parts += present
     data = b"".join(parts)
     shape = _HASH_SHAPE.pack(level, count, len(names))
     semantic = digest(b"".join((_HASH_DOMAIN, shape, names, hashes, size_column)))
-    node = Node(
-        level,
-        list(keys),
-        hashes,
-        list(refs) if referred else None,
-        sizes,
-        files if counted else None,
-        _weight(len(data), count),
-    )
-    return node, data, semantic
+    return Node(level, keys, hashes, refs, sizes, files, _weight(len(data), count)), data, semantic
 
 
 def decode(data: bytes) -> Node:

@@ -14,11 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
 from dassie.blob.api import BlobStore, Buffer
+from dassie.errors import DassieError
 from dassie.storage import codec, pack
 from dassie.storage.limits import Limits
 from dassie.storage.types import ChunkIndex, ChunkLocation
 
 MIN_PACK_BYTES = 512 << 10
+_INLINE_BYTES = 1 << 20
 _IN_FLIGHT = 2
 
 Pack = tuple[str, int, list[tuple[bytes, ChunkLocation]]]
@@ -76,6 +78,15 @@ class PackPool:
         except BaseException:
             self.hold(-held)
             raise
+
+    def seal_here(self, chunks: dict[bytes, Buffer], held: int) -> Future[Pack]:
+        """The same in this thread."""
+        future: Future[Pack] = Future()
+        try:
+            future.set_result(self._seal(chunks, held))
+        except DassieError as error:
+            future.set_exception(error)
+        return future
 
     def _seal(self, chunks: dict[bytes, Buffer], held: int) -> Pack:
         try:
@@ -166,7 +177,12 @@ class Packer:
 
     def flush(self) -> None:
         """Return when everything added is stored and recorded."""
-        if self._open:
+        if self._open and not self._sealed and self._open_bytes < _INLINE_BYTES:
+            # Handing so little to another thread would take longer than storing it.
+            chunks, held = self._open, self._open_bytes
+            self._open, self._open_bytes = {}, 0
+            self._sealed.append((chunks, self._pool.seal_here(chunks, held)))
+        elif self._open:
             self._seal()
         while self._sealed:
             self._pop()

@@ -13,11 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from dassie.base.hashing import digest
-from dassie.storage.node import Node, Record, build, ends, rank
+from dassie.storage.node import Built, Node, Record, build, ends, patched, rank
 from dassie.storage.types import EMPTY_DIR, Dir
 
 Change = tuple[str, Record | None]
 """Key, and what it becomes: `None` removes it."""
+
+
+_FEW = 16
 
 
 class NodeStore(Protocol):
@@ -69,6 +72,13 @@ def _change_level(
     i = 0
     while i < len(pending):
         node, last_one = find(store, root, level, pending[i][0])
+        stop = len(pending) if last_one else _first_beyond(pending, node.keys[-1], i)
+        replaced = _replaced(node, pending[i:stop])
+        if replaced is not None:
+            # No name comes or goes, so the node keeps its place and its ends.
+            above[node.keys[-1]] = _stored(store, patched(node, replaced))
+            i = stop
+            continue
         merged: list[Record] = []
         suspects: set[str] = set()
         while True:
@@ -89,6 +99,20 @@ def _change_level(
         for record in _write(store, level, merged, cuts):
             above[record[0]] = record
     return sorted(above.items())
+
+
+def _replaced(node: Node, changes: Sequence[Change]) -> list[tuple[int, Record]] | None:
+    """Places and records of the changes, if each replaces an entry of the node."""
+    if len(changes) > _FEW:
+        return None
+    keys = node.keys
+    places = []
+    for key, record in changes:
+        i = bisect_left(keys, key)
+        if record is None or i == len(keys) or keys[i] != key:
+            return None
+        places.append((i, record))
+    return places
 
 
 def _first_beyond(pending: Sequence[Change], last: str, start: int) -> int:
@@ -137,14 +161,15 @@ def _write(
     """Cut records into nodes, write them, and yield the records that stand for them above."""
     start = 0
     for end in cuts:
-        yield _write_node(store, level, records[start:end])
+        yield _stored(store, build(level, records[start:end]))
         start = end
     if start < len(records):
-        yield _write_node(store, level, records[start:])
+        yield _stored(store, build(level, records[start:]))
 
 
-def _write_node(store: NodeStore, level: int, records: Sequence[Record]) -> Record:
-    node, data, semantic = build(level, records)
+def _stored(store: NodeStore, built: Built) -> Record:
+    """Store a node; the record that stands for it above."""
+    node, data, semantic = built
     ref = digest(data)
     store.put(ref, node, data)
     files = sum(node.files) if node.files is not None else len(node.keys)
