@@ -6,8 +6,10 @@ import pytest
 
 from dassie.pfs import commits
 from dassie.pfs.model import META, CommitRef, CommitState, RepoKey
+from dassie.pps import running, tasks
 from dassie.pps.dispatch import LeasedDatum
 from dassie.pps.model import PipelineKey
+from dassie.pps.roots import roots
 from dassie.pps.states import DatumState, JobState, PipelineState
 from tests.pps.world import DatumFailed, Outputs, World, copy, failing
 
@@ -325,3 +327,68 @@ def test_stop_job(world: World) -> None:
     with pytest.raises(Exception, match=f"job {job.key} not found"):
         world.pps.inspect_job(job.key)
     assert key == PipelineKey("default", "p")
+
+
+def test_listing_many_datums(world: World) -> None:
+    """Across batches, in both directions, while the job runs and after."""
+    world.repo("in")
+    names = [f"/{number}" for number in range(450)]
+    world.put("in", dict.fromkeys(names, b"x"))
+    world.pipeline("p", "in")
+    world.settle()
+    world.put("in", {f"/new{number}": b"y" for number in range(230)} | {"/7": None, "/8": b"z"})
+    world.turn()
+    job = world.jobs("p")[1]
+    expected = {
+        DatumState.SKIPPED: 448,
+        DatumState.UNKNOWN: 231,
+    }
+    for _ in range(2):
+        found = list(world.pps.list_datums(job.key))
+        ids = [info.record.id for info in found]
+        assert ids == sorted(ids)
+        assert {state: sum(info.state == state for info in found) for state in expected} == expected
+        backwards = [info.record.id for info in world.pps.list_datums(job.key, reverse=True)]
+        assert backwards == ids[::-1]
+        for start in (0, 199, 200, 500):
+            rest = world.pps.list_datums(job.key, after=ids[start])
+            assert [info.record.id for info in rest] == ids[start + 1 :]
+        listing = world.pps.list_datums(job.key)
+        begun = [next(listing).record.id]
+        world.settle()
+        assert begun + [info.record.id for info in listing] == ids, "the job ended meanwhile"
+        expected[DatumState.SUCCESS] = expected.pop(DatumState.UNKNOWN, 231)
+
+
+def test_rows_of_ended_jobs_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SWEPT_AT_ONCE", 3)
+    world.repo("in")
+    world.put("in", {f"/{number}": b"x" for number in range(10)})
+    world.pipeline("p", "in")
+    world.settle()
+    with world.db.read() as tx:
+        assert len(tasks.leftovers(tx)) == 1
+    for _ in range(4):
+        world.turn()
+    with world.db.read() as tx:
+        assert tasks.leftovers(tx) == []
+        assert list(roots(tx)) == []
+    assert len(list(world.pps.list_datums(world.jobs("p")[0].key))) == 10
+    world.put("in", {"/new": b"x"})
+    world.turn()
+    world.work()
+    with world.db.read() as tx:
+        assert [root.files for root in roots(tx)] == [1]
+    assert len(world.read("p")) == 10
+
+
+def test_plans_larger_than_a_transaction(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "_ROWS", 4)
+    world.repo("in")
+    for count in (9, 12):
+        world.put("in", {f"/{number}": b"%d" % count for number in range(count)})
+        if count == 9:
+            world.pipeline("p", "in")
+        world.settle()
+        assert world.jobs("p")[-1].data_processed == count
+    assert len(world.read("p")) == 12

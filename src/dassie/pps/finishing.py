@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -41,11 +42,11 @@ _PAGE: Final = 1000
 
 
 @dataclass(slots=True)
-class _Changes:
-    """Edits gathered from all rows. Paths of the output, with the datum that writes each."""
+class _Found:
+    """What is learned of the output while the meta tree is made."""
 
-    meta: list[Edit] = field(default_factory=list)
     written: list[tuple[str, str, Content]] = field(default_factory=list)
+    """Paths, with the datum that writes each."""
     removed: set[str] = field(default_factory=set)
     failed: tuple[str, str] | None = None
 
@@ -63,42 +64,47 @@ class Finisher:
         `start`: output and meta tree that the result is made from.
         """
         old_output, old_meta = start
-        changes = self._gather(upload, job, spec, old_meta)
-        meta = upload.edit(old_meta, changes.meta) if changes.meta else old_meta
-        if changes.failed is not None:
-            id_, reason = changes.failed
+        found = _Found()
+        meta = upload.edit(old_meta, self._meta_edits(upload, job, spec, old_meta, found))
+        if found.failed is not None:
+            id_, reason = found.failed
             text = f"datum {id_} failed: {reason}" if reason else f"datum {id_} failed"
             return Ending(JobState.FAILURE, text, None, meta)
         try:
-            output = self._output(upload, old_output, changes)
+            output = self._output(upload, old_output, found)
         except PathConflict as conflict:
-            reason = self._name_writers(conflict, changes, old_meta)
+            reason = self._name_writers(conflict, found, old_meta)
             return Ending(JobState.FAILURE, reason, None, meta)
         return Ending(JobState.SUCCESS, "", output, meta)
 
-    # -- gathering ---------------------------------------------------------------------------
+    # -- the meta tree -----------------------------------------------------------------------
 
-    def _gather(self, upload: Upload, job: JobInfo, spec: Spec, old_meta: Dir) -> _Changes:
-        changes = _Changes()
+    def _meta_edits(
+        self, upload: Upload, job: JobInfo, spec: Spec, old_meta: Dir, found: _Found
+    ) -> Iterator[Edit]:
+        """Page by page, so that only what is found of the output is held in memory."""
         tree = self._storage.tree
         recovered_before = bool(old_meta.files) and tree.lookup(old_meta, RECOVERED_DIR) is not None
         for page in self._pages(job.seq):
             old = self._old_outputs(old_meta, [row.datum_id for row in page if row.in_base])
-            records = [_record(job, spec, row) for row in page if row.kind == PROCESS]
-            tree.prefetch(record.output for record in records if record.output is not None)
             for id_, output in old.items():
-                changes.removed.update(entry.path for entry in tree.walk(output, "/", dirs=False))
+                found.removed.update(entry.path for entry in tree.walk(output, "/", dirs=False))
                 if recovered_before:
-                    changes.meta.append(Delete(f"{RECOVERED_DIR}/{id_}"))
+                    yield Delete(f"{RECOVERED_DIR}/{id_}")
             for row in page:
                 if row.kind == REMOVE:
-                    id_ = row.datum_id
-                    changes.meta += [Delete(record_dir(id_)), Delete(datum_dir(id_))]
+                    yield Delete(record_dir(row.datum_id))
+                    yield Delete(datum_dir(row.datum_id))
+            records = [_record(job, spec, row) for row in page if row.kind == PROCESS]
+            tree.prefetch(record.output for record in records if record.output is not None)
             for record in records:
-                if record.state == DatumState.FAILED and changes.failed is None:
-                    changes.failed = (record.id, record.reason)
-                self._add(upload, changes, record, in_base=record.id in old)
-        return changes
+                if record.state == DatumState.FAILED and found.failed is None:
+                    found.failed = (record.id, record.reason)
+                if record.output is not None:
+                    for entry in tree.walk(record.output, "/", dirs=False):
+                        if isinstance(entry.node, Content):
+                            found.written.append((entry.path, record.id, entry.node))
+                yield from _datum_edits(upload, record, in_base=record.id in old)
 
     def _old_outputs(self, meta: Dir, ids: list[str]) -> dict[str, Dir]:
         """What the base has of the outputs of datums that it knows: it is not in the new output.
@@ -120,25 +126,6 @@ class Finisher:
         tree.prefetch(outputs.values())
         return outputs
 
-    def _add(
-        self, upload: Upload, changes: _Changes, record: DatumRecord, *, in_base: bool
-    ) -> None:
-        id_ = record.id
-        edits = changes.meta
-        edits.append(Put(record_path(id_), upload.put(record.to_json())))
-        for file in record.inputs:
-            if isinstance(file.node, Content) or file.node.files:
-                edits.append(Put(input_path(id_, file).rstrip("/"), file.node))
-        if record.state == DatumState.RECOVERED:
-            edits.append(Put(f"{RECOVERED_DIR}/{id_}", EMPTY))
-        if record.output is not None and record.output.files:
-            edits.append(Put(output_dir(id_), record.output))
-            for entry in self._storage.tree.walk(record.output, "/", dirs=False):
-                assert isinstance(entry.node, Content)  # noqa: S101 - `dirs=False`
-                changes.written.append((entry.path, id_, entry.node))
-        elif in_base:
-            edits.append(Delete(output_dir(id_)))
-
     def _pages(self, seq: int) -> Iterator[Sequence[sa.Row[Any]]]:
         """The job's rows in order; no transaction stays open while trees are read."""
         last = -1
@@ -152,21 +139,21 @@ class Finisher:
 
     # -- the output --------------------------------------------------------------------------
 
-    def _output(self, upload: Upload, old: Dir, changes: _Changes) -> Dir:
+    def _output(self, upload: Upload, old: Dir, found: _Found) -> Dir:
         """A path that only removed outputs had is free again; any other may be written once."""
-        deletes: list[Edit] = [Delete(path) for path in changes.removed]
-        puts: list[Edit] = [Put(path, node, create=True) for path, _, node in changes.written]
-        if changes.removed.difference(path for path, _, _ in changes.written):
+        deletes: list[Edit] = [Delete(path) for path in found.removed]
+        if found.removed.difference(path for path, _, _ in found.written):
             # First on their own: what was a directory may become a file.
             old, deletes = upload.edit(old, deletes), []
-        return upload.edit(old, deletes + puts) if deletes or puts else old
+        puts = (Put(path, node, create=True) for path, _, node in found.written)
+        return upload.edit(old, chain(deletes, puts))
 
-    def _name_writers(self, conflict: PathConflict, changes: _Changes, old_meta: Dir) -> str:
+    def _name_writers(self, conflict: PathConflict, found: _Found, old_meta: Dir) -> str:
         """Which datums write the path: known only now, because only now it is asked for."""
         path = conflict.path.rstrip("/")
         writers = [
             id_
-            for written, id_, _ in changes.written
+            for written, id_, _ in found.written
             if written == path or written.startswith(f"{path}/") or path.startswith(f"{written}/")
         ]
         processed = set(writers)
@@ -191,6 +178,21 @@ class Finisher:
                     yield id_
                     break
                 place = place.rpartition("/")[0]
+
+
+def _datum_edits(upload: Upload, record: DatumRecord, *, in_base: bool) -> Iterator[Edit]:
+    """A processed datum in the meta tree: its record; its inputs and output, grafted."""
+    id_ = record.id
+    yield Put(record_path(id_), upload.put(record.to_json()))
+    for file in record.inputs:
+        if isinstance(file.node, Content) or file.node.files:
+            yield Put(input_path(id_, file).rstrip("/"), file.node)
+    if record.state == DatumState.RECOVERED:
+        yield Put(f"{RECOVERED_DIR}/{id_}", EMPTY)
+    if record.output is not None and record.output.files:
+        yield Put(output_dir(id_), record.output)
+    elif in_base:
+        yield Delete(output_dir(id_))
 
 
 def _record(job: JobInfo, spec: Spec, row: sa.Row[Any]) -> DatumRecord:

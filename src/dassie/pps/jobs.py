@@ -18,7 +18,7 @@ from dassie.meta.database import Tx
 from dassie.pfs import commits
 from dassie.pfs.graph import GraphTx
 from dassie.pfs.model import USER, CommitInfo, CommitKey, CommitRef, CommitState, Origin
-from dassie.pps import states
+from dassie.pps import states, tasks
 from dassie.pps.datums import DatumStats
 from dassie.pps.model import JobInfo, JobKey, PipelineKey
 from dassie.pps.states import JobState
@@ -229,7 +229,7 @@ def finish(gtx: GraphTx, job: JobInfo, ending: Ending) -> None:
         "finished_us": to_micros(tx.now),
     }
     tx.update(jobs, {"seq": job.seq}, values)
-    tx.execute(sa.delete(datum_tasks).where(datum_tasks.c.job_seq == job.seq))
+    tasks.sweep(tx, job.seq)
     tx.notify("jobs", str(job.key.pipeline))
 
 
@@ -279,7 +279,6 @@ def delete_all(gtx: GraphTx, key: PipelineKey) -> None:
         sa.select(jobs.c.seq).where(jobs.c.project == key.project, jobs.c.pipeline == key.name)
     ).scalars()
     for seq in list(seqs):
-        tx.execute(sa.delete(datum_tasks).where(datum_tasks.c.job_seq == seq))
         tx.delete(jobs, {"seq": seq})
     tx.notify("jobs", str(key))
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import secrets
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -25,6 +25,8 @@ LEAST_SECONDS = 0.05
 """Less work than this is not worth a request of its own."""
 
 LARGEST_BATCH = 512
+REMEMBERED = 20_000
+"""Accepted results that are still known when a worker, which heard no answer, reports again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,6 @@ class _Job:
     pending: deque[range]
     suspects: deque[int] = field(default_factory=deque)
     leased: set[str] = field(default_factory=set)
-    settled: set[str] = field(default_factory=set)
 
     def waiting(self) -> int:
         return len(self.suspects) + sum(len(run) for run in self.pending)
@@ -116,6 +117,7 @@ class LeaseBook:
         self._jobs: dict[int, _Job] = {}
         self._workers: dict[str, _Worker] = {}
         self._leases: dict[str, Lease] = {}
+        self._settled: OrderedDict[str, None] = OrderedDict()
         self._wake_ids = itertools.count()
 
     # -- pools and jobs ----------------------------------------------------------------------
@@ -287,8 +289,7 @@ class LeaseBook:
     def settled(self, token: str) -> bool:
         """Whether this token's result was accepted before (a report that was sent twice)."""
         with self._lock:
-            job = self._jobs.get(_job_of(token))
-            return token in self._leases or (job is not None and token in job.settled)
+            return token in self._leases or token in self._settled
 
     def settle(self, tokens: Iterable[str], seconds: float | None) -> set[int]:
         """The results are durable. `seconds`: mean time per datum. Jobs that became idle."""
@@ -301,13 +302,15 @@ class LeaseBook:
                 job = self._jobs.get(lease.job)
                 if job is None:
                     continue
-                job.settled.add(token)
+                self._settled[token] = None
                 touched.add(lease.job)
                 pool = self._pools.get(lease.pool)
                 if pool is not None and seconds is not None:
                     old = seconds if pool.seconds is None else pool.seconds
                     pool.seconds = 0.5 * old + 0.5 * seconds
                     seconds = None
+            while len(self._settled) > REMEMBERED:
+                self._settled.popitem(last=False)
             return {seq for seq in touched if self.idle(seq)}
 
     def drop(self, token: str) -> bool:
@@ -406,11 +409,6 @@ class LeaseBook:
                 pool.wake.pop(number, None)
 
         return undo
-
-
-def _job_of(token: str) -> int:
-    parts = token.split(".")
-    return int(parts[1]) if len(parts) == 3 and parts[1].isdigit() else -1
 
 
 def _call(wake: Iterable[Callable[[], None]]) -> None:

@@ -134,6 +134,14 @@ def state_of(tx: Tx, key: PipelineKey) -> tuple[PipelineState, str]:
     return (PipelineState(row.state), row.reason) if row else (PipelineState.STARTING, "")
 
 
+def all_states(tx: Tx) -> dict[PipelineKey, tuple[PipelineState, str]]:
+    """State and reason of every pipeline that has been in any but STARTING."""
+    return {
+        PipelineKey(row.project, row.name): (PipelineState(row.state), row.reason)
+        for row in tx.execute(sa.select(pipeline_states))
+    }
+
+
 def set_state(tx: Tx, key: PipelineKey, state: PipelineState, reason: str = "") -> None:
     """Move to a state; saying the same again changes nothing and wakes nobody."""
     old, old_reason = state_of(tx, key)

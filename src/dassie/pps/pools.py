@@ -136,15 +136,16 @@ class Pools:
     ) -> None:
         """Change the states that are not what they should be."""
         with self._db.read() as tx:
-            moves = {
-                key: (old, verdict)
-                for key, verdict in verdicts.items()
-                if key in known and (old := pipelines.state_of(tx, key)) != verdict
-            }
+            stored = pipelines.all_states(tx)
+        moves = {
+            key: verdict
+            for key, verdict in verdicts.items()
+            if key in known and stored.get(key) != verdict
+        }
         if not moves:
             return
         with self._db.write() as tx:
-            for key, (_, (state, reason)) in moves.items():
+            for key, (state, reason) in moves.items():
                 now = pipelines.current(tx, key)
                 if now is None or now.stopped != (state == PipelineState.PAUSED):
                     continue

@@ -6,7 +6,6 @@ no datums to show.
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -57,7 +56,7 @@ class Records:
             job = jobs.inspect(tx, key)
             row = tasks.find(tx, job.seq, datum_id)
             root = _meta_root(tx, job)
-        if row is not None:
+        if row is not None and not job.terminal:
             if row.kind != PROCESS:
                 raise DatumNotFound(datum_id, key)
             return self._from_row(job, row, self._dispatcher.leased_ordinals(job.seq))
@@ -73,40 +72,42 @@ class Records:
         reverse: bool = False,
         states: Sequence[DatumState] = (),
     ) -> Iterator[DatumInfo]:
-        """In order of id."""
-        with self._db.read() as tx:
-            job = jobs.inspect(tx, key)
-            rows = tasks.ids(tx, job.seq)
-            root = _meta_root(tx, job)
-        shown = sorted((id_ for id_, kind in rows.items() if kind == PROCESS), reverse=reverse)
-        kept = (id_ for id_ in self._ids(root, after, reverse=reverse) if id_ not in rows)
-        ids = heapq.merge(shown, kept, reverse=reverse)
-        wanted = (id_ for id_ in ids if not after or (id_ < after if reverse else id_ > after))
-        while batch := list(islice(wanted, _BATCH)):
-            for info in self._batch(job, root, batch, set(rows)):
+        """In order of id. Each batch is seen as of its own moment: a job may end in between."""
+        position = after
+        while True:
+            with self._db.read() as tx:
+                job = jobs.inspect(tx, key)
+                rows = (
+                    []
+                    if job.terminal
+                    else tasks.by_id(tx, job.seq, position, _BATCH, reverse=reverse)
+                )
+                root = _meta_root(tx, job)
+            kept = list(islice(self._ids(root, position, reverse=reverse), _BATCH))
+            ids, more = _next_ids([row.datum_id for row in rows], kept, reverse=reverse)
+            for info in self._batch(job, root, ids, rows):
                 if not states or info.state in states:
                     yield info
+            if not more:
+                return
+            position = ids[-1]
 
     def _batch(
-        self, job: JobInfo, root: Dir, ids: list[str], in_rows: set[str]
+        self, job: JobInfo, root: Dir, ids: Sequence[str], rows: Sequence[sa.Row[Any]]
     ) -> Iterator[DatumInfo]:
         leased = self._dispatcher.leased_ordinals(job.seq)
-        found: dict[str, DatumInfo] = {}
-        with self._db.read() as tx:
-            for row in tasks.several(tx, job.seq, [id_ for id_ in ids if id_ in in_rows]):
-                found[row.datum_id] = self._from_row(job, row, leased)
-        rest = [id_ for id_ in ids if id_ not in found]
-        if rest and len(found) + len(rest) == len(ids) and in_rows.intersection(rest):
-            # The job has ended between two batches: its records are in its meta commit now.
-            with self._db.read() as tx:
-                root = _meta_root(tx, jobs.inspect(tx, job.key))
-        for record in self._read(root, rest):
-            found[record.id] = _info(job, record)
+        by_id = {row.datum_id: row for row in rows}
+        rest = [id_ for id_ in ids if id_ not in by_id]
+        records = {record.id: record for record in self._read(root, rest)}
         for id_ in ids:
-            if id_ in found:
-                yield found[id_]
+            row = by_id.get(id_)
+            if row is not None and row.kind == PROCESS:
+                yield self._from_row(job, row, leased)
+            elif row is None and id_ in records:
+                yield _info(job, records[id_])
 
     def _ids(self, root: Dir, after: str, *, reverse: bool) -> Iterator[str]:
+        """Ids that have a record in a meta tree."""
         if not root.files:
             return
         start = f"{META_DIR}/{after}/" if after else ""
@@ -130,6 +131,19 @@ class Records:
             state = DatumState.STARTING
         result = Result.from_json(state, row.result) if row.result else Result(state)
         return DatumInfo(job.key, state, record_of(job, row, result))
+
+
+def _next_ids(
+    left: Sequence[str], right: Sequence[str], *, reverse: bool
+) -> tuple[list[str], bool]:
+    """The next ids of two sorted listings, of which each may go on when it is a full batch; and
+    whether there are more. Nothing beyond the end of a listing that goes on is known yet."""
+    full = [ids[-1] for ids in (left, right) if len(ids) == _BATCH]
+    ids = sorted({*left, *right}, reverse=reverse)
+    if not full:
+        return ids, False
+    end = max(full) if reverse else min(full)
+    return [id_ for id_ in ids if (id_ >= end if reverse else id_ <= end)], True
 
 
 def record_of(job: JobInfo, row: sa.Row[Any], result: Result, image_id: str = "") -> DatumRecord:

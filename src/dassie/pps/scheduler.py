@@ -20,7 +20,7 @@ from typing import Final
 from dassie.base.clock import Clock, to_micros
 from dassie.errors import NotFound
 from dassie.meta.database import Database
-from dassie.pps import jobs, pipelines
+from dassie.pps import jobs, pipelines, tasks
 from dassie.pps.dispatch import Dispatcher
 from dassie.pps.logs import LogStore
 from dassie.pps.model import JobInfo, LogLine, PipelineKey
@@ -40,6 +40,7 @@ CRASHING_AFTER: Final = 3
 PRUNE_SECONDS: Final = 60.0
 LOG_AGE: Final = timedelta(days=14)
 LOG_BYTES: Final = 1 << 30
+SWEEPS: Final = 4
 _SPECS: Final = 256
 
 
@@ -58,22 +59,31 @@ class SpecCache:
         self._lock = threading.Lock()
         self._specs: OrderedDict[tuple[PipelineKey, int, int], Spec] = OrderedDict()
 
-    def get(self, key: PipelineKey, version: int) -> Spec:
-        """The spec of a version; a pipeline made anew under its old name is another one."""
+    def of(self, now: pipelines.Current) -> Spec:
+        """The current spec of a pipeline."""
+        return self._get(now, now.version)
+
+    def of_job(self, job: JobInfo) -> Spec:
+        """The spec of the version that a job runs."""
         with self._db.read() as tx:
-            created = pipelines.require(tx, key).created_us
-            with self._lock:
-                found = self._specs.get((key, version, created))
-            if found is None:
-                found = pipelines.spec_of(tx, key, version)
+            now = pipelines.require(tx, job.key.pipeline)
+        return self._get(now, job.pipeline_version)
+
+    def _get(self, now: pipelines.Current, version: int) -> Spec:
+        # A pipeline made anew under its old name is another one.
+        place = (now.key, version, now.created_us)
         with self._lock:
-            self._specs[key, version, created] = found
+            found = self._specs.get(place)
+            if found is not None:
+                self._specs.move_to_end(place)
+                return found
+        with self._db.read() as tx:
+            found = pipelines.spec_of(tx, now.key, version)
+        with self._lock:
+            self._specs[place] = found
             while len(self._specs) > _SPECS:
                 self._specs.popitem(last=False)
         return found
-
-    def of_job(self, job: JobInfo) -> Spec:
-        return self.get(job.key.pipeline, job.pipeline_version)
 
 
 class MasterLog:
@@ -166,6 +176,7 @@ class Controller:
         with self._db.read() as tx:
             current = pipelines.all_current(tx)
             busy = jobs.busy_pipelines(tx)
+            leftovers = tasks.leftovers(tx)
         specs = self._load(current)
         self._forget({now.key for now in current})
         self._pools.reconcile(current, specs, busy, self._verdicts())
@@ -173,14 +184,21 @@ class Controller:
         self._close_ended(busy)
         for key in sorted(busy & specs.keys()):
             self._submit(key)
+        self._sweep(leftovers)
         self._master.flush()
         self._master.prune()
+
+    def _sweep(self, seqs: list[int]) -> None:
+        """Delete rows of jobs that have ended, in small transactions, a few at every turn."""
+        for seq in seqs[:SWEEPS]:
+            with self._db.write() as tx:
+                tasks.sweep(tx, seq)
 
     def _load(self, current: list[pipelines.Current]) -> dict[PipelineKey, Spec]:
         found: dict[PipelineKey, Spec] = {}
         for now in current:
             try:
-                found[now.key] = self._specs.get(now.key, now.version)
+                found[now.key] = self._specs.of(now)
             except NotFound:  # deleted since
                 continue
             except Exception as error:

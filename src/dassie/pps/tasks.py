@@ -24,6 +24,9 @@ _COUNTER: Final = {
     DatumState.FAILED: "data_failed",
     DatumState.RECOVERED: "data_recovered",
 }
+SWEPT_AT_ONCE: Final = 5000
+"""Rows deleted in one transaction."""
+
 _STATS: Final = ("download_us", "process_us", "upload_us", "download_bytes", "upload_bytes")
 
 
@@ -153,23 +156,43 @@ def find(tx: Tx, seq: int, datum_id: str) -> sa.Row[Any] | None:
     ).first()
 
 
-def several(tx: Tx, seq: int, datum_ids: Sequence[str]) -> Sequence[sa.Row[Any]]:
-    """Rows of datums to process, by id."""
-    return tx.execute(
-        sa.select(datum_tasks).where(
-            datum_tasks.c.job_seq == seq,
-            datum_tasks.c.kind == PROCESS,
-            datum_tasks.c.datum_id.in_(datum_ids),
-        )
-    ).all()
+def by_id(
+    tx: Tx, seq: int, after: str, limit: int, *, reverse: bool = False
+) -> Sequence[sa.Row[Any]]:
+    """Whole rows in order of datum id, beginning beyond `after` (empty: at the end)."""
+    column = datum_tasks.c.datum_id
+    where = [datum_tasks.c.job_seq == seq]
+    if after:
+        where.append(column < after if reverse else column > after)
+    order = column.desc() if reverse else column.asc()
+    return tx.execute(sa.select(datum_tasks).where(*where).order_by(order).limit(limit)).all()
 
 
-def ids(tx: Tx, seq: int) -> dict[str, int]:
-    """Kind (`PROCESS`, `REMOVE`) of every datum that has a row."""
-    rows = tx.execute(
-        sa.select(datum_tasks.c.datum_id, datum_tasks.c.kind).where(datum_tasks.c.job_seq == seq)
+def sweep(tx: Tx, seq: int) -> bool:
+    """Delete some rows of a job that has ended; whether there may be more."""
+    table = datum_tasks
+    first = sa.select(sa.func.min(table.c.ordinal)).where(table.c.job_seq == seq)
+    low = tx.execute(first).scalar()
+    if low is None:
+        return False
+    tx.execute(
+        sa.delete(table).where(table.c.job_seq == seq, table.c.ordinal < low + SWEPT_AT_ONCE)
     )
-    return {row.datum_id: row.kind for row in rows}
+    return True
+
+
+def leftovers(tx: Tx) -> list[int]:
+    """Jobs that have ended and still have rows. Skips from job to job, whatever rows they have."""
+    table = datum_tasks
+    lowest = sa.func.min(table.c.job_seq)
+    seqs = sa.select(lowest.label("seq")).cte("seqs", recursive=True)
+    following = sa.select(lowest).where(table.c.job_seq > seqs.c.seq).scalar_subquery()
+    seqs = seqs.union_all(sa.select(following).where(seqs.c.seq.is_not(None)))
+    live = sa.select(jobs.c.seq).where(jobs.c.finished_us.is_(None))
+    found = tx.execute(
+        sa.select(seqs.c.seq).where(seqs.c.seq.is_not(None), seqs.c.seq.not_in(live))
+    )
+    return list(found.scalars())
 
 
 def outputs(tx: Tx) -> Iterator[Dir]:
