@@ -22,7 +22,7 @@ _VERSION = 1
 _HASH_DOMAIN = b"dassie directory\0"
 _HASH_SHAPE = struct.Struct("<BII")
 
-LEAF_BITS = 6
+LEAF_BITS = 5
 INNER_BITS = 5
 
 Record = tuple[str, bytes, bytes | None, int, int]
