@@ -17,6 +17,8 @@ def logs(session: Session) -> None:
     request = _request(session)
     found = False
     for message in session.pps.GetLogs(request):
+        if not _is_wanted(message, session):
+            continue
         found = True
         if session.out.format != "table":
             session.out.documents([message])
@@ -60,15 +62,21 @@ def _request(session: Session) -> Any:
     return request
 
 
-def _line(message: Any, session: Session) -> str:
-    """The text as written; with --timestamps or --worker, when and where."""
-    text = str(message.message).rstrip("\n")
-    parts = []
-    if session.has("timestamps"):
-        parts.append(message.ts.ToJsonString())
+def _is_wanted(message: Any, session: Session) -> bool:
+    """Programs get everything; people the user's lines, or those they ask for."""
+    if session.out.format != "table":
+        return True
+    if session.has("master"):
+        return bool(message.master)
     if session.has("worker"):
-        parts.append(f"[{message.worker_id}]")
-    return " ".join([*parts, text])
+        return not (message.user or message.master)
+    return bool(message.user)
+
+
+def _line(message: Any, session: Session) -> str:
+    """The text as it was written; with --timestamps, when."""
+    text = str(message.message).rstrip("\n")
+    return f"{message.ts.ToJsonString()} {text}" if session.has("timestamps") else text
 
 
 COMMANDS = (
@@ -87,8 +95,8 @@ COMMANDS = (
                 help="of datums that read all of these files, by path or hash",
                 metavar="PATH,…",
             ),
-            grammar.switch("--master", help="of the pipeline's controller, not its workers"),
-            grammar.switch("--worker", help="show which worker wrote each line"),
+            grammar.switch("--master", help="what the pipeline's controller wrote, instead"),
+            grammar.switch("--worker", help="what the workers wrote about their work, instead"),
             grammar.switch("--timestamps", help="show when each line was written"),
             grammar.switch("-f", "--follow", help="go on until interrupted"),
             grammar.number("-t", "--tail", help="only the last N lines"),
@@ -97,8 +105,8 @@ COMMANDS = (
             ),
             PROJECT,
         ),
-        "Without flags, the logs of the project's pipelines. Each line is printed as the user's "
-        "code wrote it; -o json has everything that is known about it.",
+        "Without flags, what user code of the project's pipelines wrote, line by line as it was "
+        "written; -o json has all lines with everything that is known about them.",
         (
             ("of a pipeline, as it runs", "pachctl logs -p edges --follow"),
             (
