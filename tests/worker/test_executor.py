@@ -138,6 +138,21 @@ def test_a_worker_that_cannot_start_says_why(pachd: Pachd, tmp_path: Path) -> No
         executor.close()
 
 
+def test_plain_processes_do_not_outlive_a_worker(pachd: Pachd, tmp_path: Path) -> None:
+    executor = ProcessExecutor(pachd.address, tmp_path / "workers", SandboxSettings(mode="plain"))
+    try:
+        executor.ensure(POOL, 1)
+        (pid,) = running(executor, 1)
+        pachd.datum(pachd.file("in", "/f", b"x"), env={"slow": "1"})
+        until(lambda: any(beat.running for beat in pachd.beats))
+        until(lambda: len(family := children(pid)) >= 3 and family)
+        family = children(pid)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(map(alive, family)), 5)
+    finally:
+        executor.close()
+
+
 EXECUTOR = """
 import sys, time
 from pathlib import Path

@@ -261,3 +261,22 @@ def test_directories_that_may_not_be_written_are_stored_and_removed(start: Start
 def test_another_user_needs_root(start: Start) -> None:
     pachd = start("true", user="daemon")
     assert "only root can run user code as somebody else" in pachd.reason(pachd.datum())
+
+
+DEEP = """
+import os
+if "bad" in os.environ:
+    os.chdir("/pfs/out")
+    for _ in range(3000):
+        os.mkdir("d")
+        os.chdir("d")
+"""
+
+
+def test_a_tree_deeper_than_a_path_can_be_long(start: Start) -> None:
+    pachd = start("python3", "-c", DEEP)
+    reason = pachd.reason(pachd.datum(env={"bad": "1"}))
+    assert reason.startswith("cannot read directory /pfs/out/d/d/")
+    assert reason.endswith("file name too long")
+    assert len(reason) < 1000
+    pachd.outputs(pachd.datum())

@@ -12,12 +12,14 @@ says why. The worker never outlives its executor.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from typing import Any, Final
 from dassie.blob.open import open_store
 from dassie.errors import DassieError
 from dassie.pps.sandbox.settings import SandboxSettings
+from dassie.pps.worker import folders
 from dassie.pps.worker.link import Link, LinkLost, RemoteIndex
 from dassie.pps.worker.loop import Worker
 from dassie.storage.lease import HeldSession
@@ -69,7 +72,8 @@ def _work(order: dict[str, Any]) -> None:
     try:
         worker.run()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            folders.remove(str(folder))
 
 
 def _folder(path: Path) -> Path:

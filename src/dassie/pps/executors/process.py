@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import dassie
 from dassie.pps.executors.api import Pool, WorkerState, WorkerStatus
 from dassie.pps.sandbox.settings import SandboxSettings
 
@@ -38,6 +39,13 @@ HEALTHY_SECONDS: Final = 10.0
 """A worker that lived so long is not on its way down: the pause starts small again."""
 STOP_SECONDS: Final = 10.0
 LAST_LINES: Final = 20
+ENVIRONMENT: Final = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "GRPC_VERBOSITY": "NONE",
+    "PYTHONPATH": str(Path(dassie.__file__).parents[1]),
+}
+"""All that a worker gets of an environment; user code gets none of it."""
 
 
 @dataclass(slots=True)
@@ -134,7 +142,10 @@ class ProcessExecutor:
             with contextlib.suppress(queue.Empty):
                 self._wake.get(timeout=POLL_SECONDS)
             with self._lock:
-                self._reconcile(time.monotonic())
+                try:
+                    self._reconcile(time.monotonic())
+                except Exception:
+                    log.exception("looking after the workers failed; trying again")
                 if self._closing and not self._places:
                     return
 
@@ -167,8 +178,8 @@ class ProcessExecutor:
         folder = self._root / place.worker_id
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "dassie.daemon.worker"],
-                env={"PATH": os.defpath, "LANG": "C.UTF-8", "GRPC_VERBOSITY": "NONE"},
+                [sys.executable, "-P", "-m", "dassie.daemon.worker"],
+                env=ENVIRONMENT,
                 cwd=self._root,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -210,7 +221,9 @@ class ProcessExecutor:
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
-        shutil.rmtree(self._root / place.worker_id, ignore_errors=True)
+        folder = self._root / place.worker_id
+        if folder.exists():  # it could not remove it itself
+            threading.Thread(target=shutil.rmtree, args=(folder, True), daemon=True).start()
         if now - place.started > HEALTHY_SECONDS:
             place.restarts = 0
         if process.returncode != 0 and place.state is not WorkerState.STOPPING:

@@ -345,8 +345,9 @@ def _lookup_user(text: str) -> Message:
 def main() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # user code may not look into or trace this process
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getpid() != 1:
+    if os.getpid() == 1:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # and the whole namespace with it
+    else:  # outlive the worker by as long as it takes to kill what is left
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)

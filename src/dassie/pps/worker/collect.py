@@ -73,6 +73,8 @@ class Scan:
         self._may_read_all = os.geteuid() == 0
         self._todo: list[_Place] = []
         self._copies = 0
+        self.bytes = 0
+        """Size of the files that must be read to store the output."""
         self._inside = sandbox.pfs + "/"
 
     def run(self) -> list[Output]:
@@ -109,9 +111,8 @@ class Scan:
                     else:
                         yield self._special(f"{rel}/{entry.name}", path, entry)
         except OSError as error:
-            raise OutputError(
-                f"cannot read directory /pfs/out{place.path}: {_why(error)}"
-            ) from None
+            path = _shortened(place.path)
+            raise OutputError(f"cannot read directory /pfs/out{path}: {_why(error)}") from None
 
     def _walk_outside(self, place: _Place) -> Iterator[Output]:
         """A directory somewhere else in the sandbox, that a link led to."""
@@ -158,11 +159,13 @@ class Scan:
     def _file(self, rel: str, path: str) -> Output:
         """A file below `/pfs`: by reference where it is an input that nobody has changed."""
         local = f"{self._pfs}/{rel}"
+        status = os.lstat(local)
         known = self._known.get(rel)
-        if known is not None and (known.stamp is None or known.stamp == stamp_of(os.lstat(local))):
+        if known is not None and known.stamp in (None, stamp_of(status)):
             return Output(path, known.content)
         if not self._may_read_all and not os.access(local, os.R_OK):
             raise OutputError(f"cannot read /pfs/out{path}: permission denied")
+        self.bytes += status.st_size
         return Output(path, LocalFile(f"pfs/{rel}"))
 
     def _special(self, rel: str, path: str, entry: os.DirEntry[str]) -> Output:
@@ -184,8 +187,8 @@ class Scan:
             name = str(self._copies)
             self._copies += 1
             with open(f"{self._slot.copies}/{name}", "xb") as target:
-                while os.sendfile(target.fileno(), source, None, READ_SIZE):
-                    pass
+                while copied := os.sendfile(target.fileno(), source, None, READ_SIZE):
+                    self.bytes += copied
         except OSError as error:
             raise OutputError(
                 f"cannot copy {real}, to which /pfs/out{path} leads: {_why(error)}"
@@ -259,6 +262,10 @@ def _kind(mode: int) -> str:
     if stat.S_ISSOCK(mode):
         return "socket"
     return "device"
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}…{path[-100:]}"
 
 
 def _why(error: OSError) -> str:

@@ -27,14 +27,7 @@ from dassie.pps.worker.link import Link, LogBuffer, RemoteIndex
 from dassie.pps.worker.model import Assignment, Line, Result, Task
 from dassie.pps.worker.run import Cancelled, Runner, Tools
 from dassie.pps.worker.stage import Slot, Stager
-from dassie.pps.worker.storing import (
-    REPORT_NOW,
-    REPORT_RESULTS,
-    STOP,
-    Finished,
-    Signal,
-    Storer,
-)
+from dassie.pps.worker.storing import REPORT_NOW, STOP, Storer
 from dassie.storage.store import Storage
 
 LEASE_LIMIT: Final = 256
@@ -72,7 +65,6 @@ class Worker:
         self._open_storage = open_storage
         self._holdings = Holdings()
         self._ready: queue.SimpleQueue[Slot | None] = queue.SimpleQueue()
-        self._finished: queue.Queue[Finished | Signal] = queue.Queue(maxsize=REPORT_RESULTS)
         self._index = RemoteIndex(link)
         self._logs = LogBuffer(link.log, self._fail)
         self._sandbox: Sandbox | None = None
@@ -95,9 +87,9 @@ class Worker:
             self._start("heartbeat", lambda: self._beat(assignment.heartbeat))
             self._start("fetch", lambda: self._fetch(stager))
             storer = Storer(storage, self._report)
-            storing = self._start("store", lambda: storer.run(self._finished))
-            self._work(runner)
-            self._hand_over(STOP)
+            storing = self._start("store", storer.run)
+            self._work(runner, storer)
+            storer.put(STOP)
             storing.join(STOP_SECONDS)
             if self._failure is None:
                 self._logs.close()
@@ -119,12 +111,13 @@ class Worker:
 
     # -- threads -----------------------------------------------------------------------------
 
-    def _work(self, runner: Runner) -> None:
+    def _work(self, runner: Runner, storer: Storer) -> None:
         """Main thread: user code on one datum after the other."""
         reported = True
         while True:
             if not reported and self._ready.empty():
-                reported = self._hand_over(REPORT_NOW)
+                storer.put(REPORT_NOW)
+                reported = True
             slot = self._ready.get()
             if slot is None:
                 return
@@ -135,17 +128,8 @@ class Worker:
                 self._holdings.drop([slot.task.lease])
                 folders.remove(slot.folder)
                 continue
-            reported = not self._hand_over((slot, result, outputs))
-
-    def _hand_over(self, item: Finished | Signal) -> bool:
-        """Pass a finished datum on; waits while the storer has too many. False: it has died."""
-        while self._failure is None:
-            try:
-                self._finished.put(item, timeout=1)
-            except queue.Full:
-                continue
-            return True
-        return False
+            storer.put((slot, result, outputs))
+            reported = False
 
     def _fetch(self, stager: Stager) -> None:
         """Lease datums and stage them, a little ahead of the main thread."""

@@ -82,6 +82,7 @@ class Runner:
         self._obstacle = user if isinstance(user, str) else ""
         if not self._code.cmd:
             self._obstacle = NO_COMMAND
+        folders.clear(tools.pfs)  # later every try leaves it empty
 
     def process(self, slot: Slot) -> tuple[Result, list[Output]]:
         """Try until it succeeds, is recovered or has used up its tries. Raises `Cancelled`."""
@@ -204,7 +205,6 @@ class Runner:
     def _enter(self, slot: Slot, env: Mapping[str, str]) -> None:
         """Put the datum's inputs to /pfs, an empty /pfs/out and the environment file."""
         pfs = self._tools.pfs
-        folders.clear(pfs)
         folders.move_all(slot.pfs, pfs)
         os.mkdir(f"{pfs}/out", 0o755)  # noqa: PTH102 - once per datum
         if self._user is not None:
@@ -237,7 +237,10 @@ class Runner:
 
     def _scan(self, slot: Slot) -> list[Output]:
         tools = self._tools
-        return Scan(tools.sandbox(), tools.pfs, slot, slot.known, self._user).run()
+        scan = Scan(tools.sandbox(), tools.pfs, slot, slot.known, self._user)
+        outputs = scan.run()
+        slot.output_bytes = scan.bytes
+        return outputs
 
     def _tell(self, task: Task, result: Result, reason: str) -> None:
         result.failed(reason)

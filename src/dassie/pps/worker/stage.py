@@ -53,6 +53,8 @@ class Slot:
     """Why it could not be staged; one line."""
     download_bytes: int = 0
     download_us: int = 0
+    output_bytes: int = 0
+    """What lies in it to be stored, after the run."""
 
     @property
     def pfs(self) -> str:

@@ -7,6 +7,7 @@ packs are durable before the report that names them is sent.
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -23,8 +24,11 @@ from dassie.storage.upload import Upload
 
 REPORT_RESULTS: Final = 128
 REPORT_BYTES: Final = 16 << 20
-REPORT_SECONDS: Final = 0.1
+REPORT_SECONDS: Final = 0.25
 """A result waits so long at most for others to be reported with."""
+BACKLOG_DATUMS: Final = 128
+BACKLOG_BYTES: Final = 256 << 20
+"""Outputs that may wait on disk to be stored; one datum's may always, whatever its size."""
 
 Finished = tuple[Slot, Result, list[Output]]
 
@@ -40,33 +44,63 @@ STOP: Final = Signal.STOP
 
 
 class Storer:
-    """Takes finished datums from a queue until it is told to stop."""
+    """Stores and reports in one thread (`run`) what another hands over (`put`)."""
 
     def __init__(self, storage: Storage, report: Callable[[Sequence[Result]], None]) -> None:
         self._storage = storage
         self._report = report
+        self._queue: queue.SimpleQueue[Finished | Signal] = queue.SimpleQueue()
+        self._waiting = self._waiting_bytes = 0
+        self._ended = False
+        self._room = threading.Condition()
         self._upload: Upload | None = None
         self._lease = ExitStack()
         self._results: list[Result] = []
         self._bytes = 0
         self._since = 0.0
 
-    def run(self, finished: queue.Queue[Finished | Signal]) -> None:
-        """The thread's body."""
-        while True:
-            try:
-                item = finished.get(timeout=self._patience())
-            except queue.Empty:
-                self._flush()
-                continue
-            if isinstance(item, Signal):
-                self._flush()
-                if item is STOP:
-                    return
-                continue
-            self._take(*item)
-            if len(self._results) >= REPORT_RESULTS or self._bytes >= REPORT_BYTES:
-                self._flush()
+    def put(self, item: Finished | Signal) -> None:
+        """Hand over a finished datum; waits while too much waits already."""
+        if not isinstance(item, Signal):
+            size = item[0].output_bytes
+            with self._room:
+                self._room.wait_for(lambda: self._ended or self._has_room(size))
+                self._waiting += 1
+                self._waiting_bytes += size
+        self._queue.put(item)
+
+    def run(self) -> None:
+        """The thread's body; ends after `STOP`."""
+        try:
+            while self._step():
+                pass
+        finally:
+            with self._room:
+                self._ended = True
+                self._room.notify_all()
+
+    def _has_room(self, size: int) -> bool:
+        if not self._waiting:
+            return True
+        return self._waiting < BACKLOG_DATUMS and self._waiting_bytes + size <= BACKLOG_BYTES
+
+    def _step(self) -> bool:
+        try:
+            item = self._queue.get(timeout=self._patience())
+        except queue.Empty:
+            self._flush()
+            return True
+        if isinstance(item, Signal):
+            self._flush()
+            return item is not STOP
+        self._take(*item)
+        with self._room:
+            self._waiting -= 1
+            self._waiting_bytes -= item[0].output_bytes
+            self._room.notify_all()
+        if len(self._results) >= REPORT_RESULTS or self._bytes >= REPORT_BYTES:
+            self._flush()
+        return True
 
     def _patience(self) -> float | None:
         if not self._results:
