@@ -66,7 +66,7 @@ class BulkService:
         for entries, data in contents:
             if isinstance(data, list):
                 for entry, whole in zip(entries, data, strict=True):
-                    if not entry.is_dir:
+                    if not isinstance(entry.node, Dir):
                         frame.add(entry, whole)
                         if frame.full:
                             yield frame.take()
@@ -107,10 +107,15 @@ class Frame:
     """A `GetFrame` in the making. The first one taken says how much there is in all."""
 
     def __init__(self, named: Sequence[Entry]) -> None:
-        self._message = bulk_pb2.GetFrame(
+        self._totals = bulk_pb2.GetFrame(
             total_bytes=sum(entry.size for entry in named),
             total_files=sum(e.node.files if isinstance(e.node, Dir) else 1 for e in named),
         )
+        self._begin()
+
+    def _begin(self) -> None:
+        self._paths: list[str] = []
+        self._sizes: list[int] = []
         self._data: list[bytes] = []
         self._size = 0
 
@@ -119,18 +124,19 @@ class Frame:
         return self._size >= BATCH_BYTES
 
     def add(self, entry: Entry, data: bytes) -> None:
-        message = self._message
-        message.paths.append(entry.path)
-        message.sizes.append(entry.size)
-        message.lengths.append(len(data))
+        self._paths.append(entry.path)
+        self._sizes.append(entry.node.size)
         self._data.append(data)
         # An empty file takes room too.
         self._size += len(data) + len(entry.path)
 
     def take(self) -> bytes:
-        raw = b"".join(with_field(self._message.SerializeToString(), _FRAME_DATA, self._data))
-        self._message = bulk_pb2.GetFrame()
-        self._data, self._size = [], 0
+        message, self._totals = self._totals, bulk_pb2.GetFrame()
+        message.paths.extend(self._paths)
+        message.sizes.extend(self._sizes)
+        message.lengths.extend(map(len, self._data))
+        raw = b"".join(with_field(message.SerializeToString(), _FRAME_DATA, self._data))
+        self._begin()
         return raw
 
 
