@@ -35,8 +35,9 @@ from dassie.pps.spec import Spec
 from dassie.pps.states import DatumState, JobState
 from dassie.pps.tables import PROCESS, REMOVE
 from dassie.storage.errors import PathConflict
-from dassie.storage.store import Storage, Upload
+from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY, EMPTY_DIR, Content, Delete, Dir, Edit, Put
+from dassie.storage.upload import Upload
 
 _PAGE: Final = 1000
 

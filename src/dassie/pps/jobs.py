@@ -125,7 +125,7 @@ def base_of(tx: Tx, seq: int) -> str:
 
 def unfinished(tx: Tx, key: PipelineKey | None = None) -> list[JobInfo]:
     """Jobs that have not ended, oldest first."""
-    where = [jobs.c.finished_us.is_(None)]
+    where: list[sa.ColumnElement[bool]] = [jobs.c.finished_us.is_(None)]
     if key is not None:
         where += [jobs.c.project == key.project, jobs.c.pipeline == key.name]
     rows = tx.execute(sa.select(jobs).where(*where).order_by(jobs.c.seq))
@@ -137,7 +137,7 @@ def busy_pipelines(tx: Tx) -> set[PipelineKey]:
     rows = tx.execute(
         sa.select(jobs.c.project, jobs.c.pipeline).where(jobs.c.finished_us.is_(None)).distinct()
     )
-    return {PipelineKey(project, name) for project, name in rows}
+    return {PipelineKey(row.project, row.pipeline) for row in rows}
 
 
 def newest(tx: Tx, key: PipelineKey) -> JobInfo | None:

@@ -230,11 +230,11 @@ def _prune_oldest(tx: Tx, excess: int) -> int:
     table = log_segments
     rows = tx.execute(sa.select(table.c.seq, table.c.size).order_by(table.c.last_us, table.c.seq))
     doomed: list[int] = []
-    for seq, size in rows:
+    for row in rows:
         if excess <= 0:
             break
-        doomed.append(seq)
-        excess -= size
+        doomed.append(row.seq)
+        excess -= row.size
     for start in range(0, len(doomed), 500):
         tx.execute(sa.delete(table).where(table.c.seq.in_(doomed[start : start + 500])))
     return len(doomed)

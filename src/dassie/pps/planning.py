@@ -280,9 +280,9 @@ class Planner:
                     yield task if keeps else replace(task, in_base=False)
         if plan.start is not None:
             for entry in self._storage.tree.list(plan.start.meta, META_DIR):
-                id_ = entry.path.rstrip("/").rpartition("/")[2]
-                if bytes.fromhex(id_) not in seen:
-                    yield Task(REMOVE, True, id_)
+                kept = entry.path.rstrip("/").rpartition("/")[2]
+                if bytes.fromhex(kept) not in seen:
+                    yield Task(REMOVE, True, kept)
 
     def _records(self, meta: Dir, ids: Sequence[str]) -> dict[str, DatumRecord]:
         """Records of those datums that a meta tree has, in batches of reads."""

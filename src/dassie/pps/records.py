@@ -98,7 +98,7 @@ class Records:
         leased = self._dispatcher.leased_ordinals(job.seq)
         by_id = {row.datum_id: row for row in rows}
         rest = [id_ for id_ in ids if id_ not in by_id]
-        records = {record.id: record for record in self._read(root, rest)}
+        records: dict[str, DatumRecord] = {record.id: record for record in self._read(root, rest)}
         for id_ in ids:
             row = by_id.get(id_)
             if row is not None and row.kind == PROCESS:
