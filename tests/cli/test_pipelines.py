@@ -132,11 +132,11 @@ def test_datums_why_and_logs(upper: Client) -> None:
     said = upper.run("why", job_of(upper, "upper"))
     assert "2 skipped" in said.stderr
     assert "1 ran" in said.stderr
-    logs = upper("logs", "-j", job)
-    assert sorted(line for line in logs.splitlines() if line.startswith("shouted")) == [
-        "shouted a",
-        "shouted b",
-    ]
+    assert sorted(upper("logs", "-j", job).splitlines()) == ["shouted a", "shouted b"]
+    assert len(upper("logs", "-j", job, "--tail", "1").splitlines()) == 1
+    assert "shouted" not in upper("logs", "-j", job, "--master")
+    assert "shouted" not in upper("logs", "-j", job, "--worker")
+    assert upper("logs", "-j", job, "--datum", datum, "--inputs", "/none") == ""
     assert "shouted c" in upper("logs", "-p", "upper", "--timestamps")
     preview = upper("list", "datum", "-f", "upper.json").splitlines()
     assert len(preview) == 4

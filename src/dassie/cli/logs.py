@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar
@@ -15,10 +17,12 @@ _DEFAULT_SINCE = "24h"
 
 def logs(session: Session) -> None:
     request = _request(session)
+    lines = session.pps.GetLogs(request)
+    wanted: Iterator[Any] = (line for line in lines if _is_wanted(line, session))
+    if (tail := session.number("tail")) and not request.tail:
+        wanted = iter(deque(wanted, tail))
     found = False
-    for message in session.pps.GetLogs(request):
-        if not _is_wanted(message, session):
-            continue
+    for message in wanted:
         found = True
         if session.out.format != "table":
             session.out.documents([message])
@@ -40,7 +44,8 @@ def _request(session: Session) -> Any:
     request = pps_pb2.GetLogsRequest(
         master=session.has("master"),
         follow=session.has("follow"),
-        tail=session.number("tail"),
+        # The server counts all lines, people those that they see: count here, if there is an end.
+        tail=session.number("tail") if _counts_all(session) else 0,
         data_filters=[path for text in session.texts("inputs") for path in text.split(",")],
     )
     job, pipeline, datum = session.text("job"), session.text("pipeline"), session.text("datum")
@@ -60,6 +65,10 @@ def _request(session: Session) -> Any:
         span.FromMilliseconds(int(since * 1000))
         request.since.CopyFrom(span)
     return request
+
+
+def _counts_all(session: Session) -> bool:
+    return session.out.format != "table" or session.has("follow") or session.has("master")
 
 
 def _is_wanted(message: Any, session: Session) -> bool:
