@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from dassie.errors import DassieError
 
+STOP_S = 5.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,10 +34,10 @@ class Chore:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ask it to end, and wait for the turn that runs now."""
+        """Ask it to end, and wait a little for the turn that runs now: each may be cut off."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     def _run(self) -> None:
         while not self._stopping.wait(self._period):

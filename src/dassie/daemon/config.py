@@ -115,8 +115,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve versioned data and pipelines: Pachyderm's API 2.12, on this machine.\n\n"
         "Without any setting it keeps everything in your data folder and listens on loopback.\n"
         "A flag wins over the variable in brackets, that over the file of --config.",
-        epilog="It prints one line when it is ready, writes pachd.log in the data folder, and stops\n"
-        "on SIGTERM or Ctrl-C after the running calls have ended.",
+        epilog="It prints one line when it is ready, writes pachd.log in the data folder,\n"
+        "and stops on SIGTERM or Ctrl-C after the running calls have ended.",
     )
     for name, source in _SOURCES.items():
         default = _DEFAULT_TEXT.get(name, _default_of(name))

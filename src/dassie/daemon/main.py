@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import logging.handlers
 import os
@@ -50,6 +51,7 @@ async def _serve(config: configuration.Config, lock: FolderLock) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     daemon = await asyncio.to_thread(Daemon, config)
+    _spare_the_collector()
     try:
         port = await daemon.start()
         address = f"{config.host}:{port}"
@@ -61,6 +63,13 @@ async def _serve(config: configuration.Config, lock: FolderLock) -> int:
     finally:
         await _stop(daemon)
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Python's cycle collector would look at all modules again and again while files stream in."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(25_000, 20, 20)
 
 
 async def _stop(daemon: Daemon) -> None:

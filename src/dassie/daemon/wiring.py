@@ -29,6 +29,7 @@ from dassie.doors.grpc.explain import ExplainService
 from dassie.doors.grpc.pfs import PfsService
 from dassie.doors.grpc.pps import PpsService
 from dassie.doors.grpc.server import Server
+from dassie.doors.grpc.transactions import TransactionService
 from dassie.doors.grpc.version import VersionService
 from dassie.doors.grpc.worker import WorkerService
 from dassie.errors import NotFound
@@ -108,6 +109,7 @@ class Daemon:
                     self._check_storage,
                 ),
                 "pps_v2.API": PpsService(self._pps, self._database.notifier, clock),
+                "transaction_v2.API": TransactionService(),
                 "versionpb_v2.API": VersionService(),
             },
             Threads(config.threads),

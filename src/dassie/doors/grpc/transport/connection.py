@@ -180,8 +180,10 @@ class Connection(asyncio.BufferedProtocol):
         view = memoryview(self._buffer)
         at = 0 if self._greeted else self._take_preface()
         gathering = False
+        parse_head = frames.HEAD.unpack_from
         while self._filled - at >= frames.HEAD_BYTES:
-            length, kind, flags, stream_id = frames.parse_head(view, at)
+            high, low, kind, flags, stream_id = parse_head(view, at)
+            length = high << 8 | low
             if length > MAX_FRAME:
                 raise Violation(ErrorCode.FRAME_SIZE_ERROR, f"a frame of {length} bytes")
             end = at + frames.HEAD_BYTES + length
@@ -190,9 +192,9 @@ class Connection(asyncio.BufferedProtocol):
             payload = view[at + frames.HEAD_BYTES : end]
             at = end
             if kind == Kind.DATA:
-                gathering = self._on_data(payload, flags, stream_id)
+                gathering = self._on_data(payload, flags, stream_id & frames.MAX_WINDOW)
             else:
-                self._on_frame(kind, payload, flags, stream_id)
+                self._on_frame(kind, payload, flags, stream_id & frames.MAX_WINDOW)
         self._keep_rest(view, at)
         return gathering
 
@@ -266,7 +268,7 @@ class Connection(asyncio.BufferedProtocol):
         stream = self._streams.get(stream_id)
         if stream is None or stream.half_closed:
             return False  # an ended call whose client has not heard of it yet
-        data = frames.body(payload, flags)
+        data = frames.body(payload, flags) if flags & frames.PADDED else payload
         ended = bool(flags & frames.END_STREAM)
         if not stream.receive(data, len(payload), ended=ended):
             self._reset(stream, ErrorCode.FLOW_CONTROL_ERROR)

@@ -71,18 +71,18 @@ class StreamError(Exception):
         self.code = code
 
 
-_HEAD = struct.Struct(">HBBBL")
+HEAD = struct.Struct(">HBBBL")
 _LONG = struct.Struct(">L")
 _SETTING = struct.Struct(">HL")
 
 
 def head(length: int, kind: int, flags: int, stream_id: int) -> bytes:
-    return _HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
+    return HEAD.pack(length >> 8, length & 0xFF, kind, flags, stream_id)
 
 
 def parse_head(buffer: Buffer, offset: int) -> tuple[int, int, int, int]:
     """Length, kind, flags, stream id of the frame that begins at `offset`."""
-    high, low, kind, flags, stream_id = _HEAD.unpack_from(buffer, offset)
+    high, low, kind, flags, stream_id = HEAD.unpack_from(buffer, offset)
     return high << 8 | low, kind, flags, stream_id & MAX_WINDOW
 
 

@@ -40,8 +40,13 @@ class Splitter:
 
     def feed(self, data: memoryview) -> list[bytes]:
         """The messages that `data` completes."""
-        complete: list[bytes] = []
         at, end = 0, len(data)
+        if self._length < 0 and not self._prefix and end >= PREFIX_BYTES and not data[0]:
+            # Nearly every small message comes as one whole frame.
+            length = int.from_bytes(data[1:PREFIX_BYTES], "big")
+            if length == end - PREFIX_BYTES <= self._max_bytes:
+                return [bytes(data[PREFIX_BYTES:])]
+        complete: list[bytes] = []
         while at < end:
             if self._length < 0:
                 at = self._read_prefix(data, at)

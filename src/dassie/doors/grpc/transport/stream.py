@@ -139,9 +139,10 @@ class Stream:
                 self._error = error
         if ended:
             self.half_closed = True
-        else:
+        elif self._window < WINDOW - _LOW_WINDOW:
             self._grant()
-        self._wake_reader()
+        if self._reader is not None:
+            self._wake_reader()
         return True
 
     @property
