@@ -23,7 +23,7 @@ _RESERVED_INPUTS: Final = ("out", ".env")
 _NOT_IN_INPUT_NAMES: Final = frozenset("/=\0\n")
 _INPUT_KINDS: Final = ("pfs", "join", "group", "cross", "union", "cron")
 
-_UNBUILT: Final = {
+UNBUILT: Final = {
     "egress": "egress",
     "s3Out": "s3_out",
     "service": "service",
@@ -32,8 +32,8 @@ _UNBUILT: Final = {
     "specCommit": "spec_commit",
     "maximumExpectedUptime": "maximum_expected_uptime",
 }
-_UNBUILT_TRANSFORM: Final = {"secrets": "secrets", "datumBatching": "datum_batching"}
-_UNBUILT_PFS: Final = {"s3": "s3", "trigger": "trigger"}
+UNBUILT_TRANSFORM: Final = {"secrets": "secrets", "datumBatching": "datum_batching"}
+UNBUILT_PFS: Final = {"s3": "s3", "trigger": "trigger"}
 
 Json = Mapping[str, Any]
 
@@ -43,7 +43,7 @@ def check_spec(raw: Json) -> None:
     _check_pipeline(raw.get("pipeline", {}))
     if "tfJob" in raw:
         raise InvalidArgument("embedding TFJobs in pipelines is not supported yet (tf_job)")
-    _check_built(raw, _UNBUILT, "")
+    _check_built(raw, UNBUILT, "")
     _check_transform(raw.get("transform"))
     _check_settings(raw)
     _check_kubernetes(raw)
@@ -93,7 +93,7 @@ def _check_built(raw: Json, unbuilt: Mapping[str, str], place: str) -> None:
 def _check_transform(transform: Json | None) -> None:
     if transform is None:
         raise InvalidArgument("pipeline must specify a transform")
-    _check_built(transform, _UNBUILT_TRANSFORM, "transform.")
+    _check_built(transform, UNBUILT_TRANSFORM, "transform.")
     if not transform.get("cmd"):
         raise InvalidArgument(
             "pipeline must specify a transform: no command specified (transform.cmd is empty)"
@@ -205,7 +205,7 @@ def _check_pfs(raw: Json, place: str) -> None:
     if not raw.get("glob"):
         raise InvalidArgument(f'input must specify a glob ({place}.glob is not set; name "{name}")')
     Glob.parse(raw["glob"])
-    _check_built(raw, _UNBUILT_PFS, f"{place}.")
+    _check_built(raw, UNBUILT_PFS, f"{place}.")
 
 
 def _names(raw: Json) -> set[str]:
