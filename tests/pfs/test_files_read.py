@@ -11,7 +11,7 @@ import pytest
 from dassie.blob.memory import MemoryStore
 from dassie.errors import DataLoss, InvalidArgument
 from dassie.meta.database import Database
-from dassie.pfs import commits, repos
+from dassie.pfs import commits, fsck, repos
 from dassie.pfs.errors import FileNotFound
 from dassie.pfs.files import Files, Pair
 from dassie.pfs.graph import Graph
@@ -243,3 +243,10 @@ def test_damage_names_file_commit_and_pack(
         ):
             call()
     assert b"".join(files.read(REF, "/a/file2")[1]) == b"22"
+    assert list(fsck.damage(files.graph, files.storage)) == []
+    found = list(fsck.damage(files.graph, files.storage, deep=True))
+    assert any(f"commit default/images@{commit.id}, file /big" in line for line in found)
+    store.delete(packs)
+    assert any(
+        "is not in the object store" in line for line in fsck.damage(files.graph, files.storage)
+    )

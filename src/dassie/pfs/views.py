@@ -25,6 +25,12 @@ from dassie.pfs.model import (
 )
 from dassie.storage.types import EMPTY_DIR, Dir
 
+_WITH_CONTENT = (
+    sa.select(tables.repos.c.project, tables.repos.c.name, tables.repos.c.type, tables.commits)
+    .join(tables.repos, tables.repos.c.id == tables.commits.c.repo_id)
+    .where(tables.commits.c.root_ref.is_not(None))
+    .order_by(tables.commits.c.seq)
+)
 FILE_SETS_REPO = RepoKey(DEFAULT_PROJECT, FILESETS)
 
 
@@ -77,15 +83,20 @@ def file_set_root(tx: Tx, id_: str) -> Dir:
 
 def roots(tx: Tx) -> Iterator[Dir]:
     """Every tree that somebody may read: of all commits, and of file sets that are alive."""
-    query = sa.select(tables.commits).where(tables.commits.c.root_ref.is_not(None))
-    for row in tx.execute(query).yield_per(rows.BATCH):
-        root = rows.tree(row)
-        if root is not None:
-            yield root
+    for _, root in named_roots(tx):
+        yield root
     for row in tx.execute(_live(tx)):
+        held = rows.tree(row)
+        if held is not None:
+            yield held
+
+
+def named_roots(tx: Tx) -> Iterator[tuple[CommitKey, Dir]]:
+    """The trees of all commits that have one, oldest first."""
+    for row in tx.execute(_WITH_CONTENT).yield_per(rows.BATCH):
         root = rows.tree(row)
         if root is not None:
-            yield root
+            yield CommitKey(RepoKey(row.project, row.name, row.type), row.set_id), root
 
 
 def _live(tx: Tx) -> sa.Select[tuple[object, ...]]:
