@@ -338,3 +338,17 @@ def test_reads_of_untouched_parts_are_not_made():
     first = list(itertools.islice(fresh.tree.walk(root, "/"), 3))
     assert [e.path for e in first] == ["/", "/d00/", "/d00/f000"]
     assert len(read) < 200
+
+
+def test_deep_trees():
+    """Copies of copies may be deeper than any path that can be written."""
+    storage = make_storage()
+    root = build(storage, {"/d" * 400 + "/f": "x", "/e": "y"})
+    for _ in range(4):
+        root = edit(storage, EMPTY_DIR, Put("/c" * 400, root))
+    assert len(list(storage.tree.walk(root, "/"))) == 2003
+    assert len(list(storage.tree.walk(root, "/", reverse=True, dirs=False))) == 2
+    assert len(list(storage.tree.diff(EMPTY_DIR, root))) == 2003
+    assert len(list(storage.tree.glob(root, Glob.parse("/**f")))) == 1
+    with pytest.raises(InvalidArgument, match="not allowed in path"):
+        edit(storage, EMPTY_DIR, Put("/d" * 501, content("x")))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dassie.errors import InvalidArgument
 
+MAX_ELEMENTS = 500
+
 
 def clean(path: str) -> str:
     """The canonical spelling of `path`; `""`, `"."` and `"/"` are the root.
@@ -25,6 +27,8 @@ def clean(path: str) -> str:
             f"bytes that are not UTF-8 are not allowed in path {path!r}"
         ) from None
     body = path.removeprefix("/").removesuffix("/")
+    if body.count("/") >= MAX_ELEMENTS:
+        raise InvalidArgument(f"more than {MAX_ELEMENTS} elements are not allowed in path {path!r}")
     for element in body.split("/"):
         if element in {"", ".", ".."}:
             what = "an empty element" if not element else f"element {element!r}"

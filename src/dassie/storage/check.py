@@ -111,19 +111,23 @@ class Checker:
         yield from self._look_up(pending)
 
     def _entries(self, top: Entry) -> Iterator[Entry | Problem]:
-        """Files below a directory that were not seen before."""
-        if not isinstance(top.node, Dir) or top.node.ref is None or top.node.ref in self._seen:
-            return
-        self._seen.add(top.node.ref)
-        try:
-            for entry in self._storage.tree.list(top.node, "/"):
-                placed = Entry(top.path + entry.path[1:], entry.node)
-                if isinstance(entry.node, Dir):
-                    yield from self._entries(placed)
-                else:
-                    yield placed
-        except DataLoss as error:
-            yield _problem(top.path, error)
+        """Files below directories that were not seen before."""
+        stack = [top]
+        while stack:
+            directory = stack.pop()
+            node = directory.node
+            if not isinstance(node, Dir) or node.ref is None or node.ref in self._seen:
+                continue
+            self._seen.add(node.ref)
+            try:
+                for entry in self._storage.tree.list(node, "/"):
+                    placed = Entry(directory.path + entry.path[1:], entry.node)
+                    if placed.is_dir:
+                        stack.append(placed)
+                    else:
+                        yield placed
+            except DataLoss as error:
+                yield _problem(directory.path, error)
 
     def _content(self, entry: Entry, pending: list[tuple[str, bytes]]) -> Iterator[Problem]:
         content = entry.node

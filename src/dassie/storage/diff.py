@@ -16,6 +16,7 @@ from dassie.storage.types import HASH_BYTES, Content, Dir, Entry
 
 Pair = tuple[Entry | None, Entry | None]
 _Value = Content | Dir
+_Change = tuple[str, _Value | None, _Value | None]
 
 
 def diff_trees(
@@ -26,12 +27,12 @@ def diff_trees(
     Two of different kinds (their paths differ by a slash) are one removed and one added.
     """
     old, new = _existing(old), _existing(new)
+    depth = 1 if shallow else None
     if old is not None and new is not None and old.path != new.path:
-        first, second = sorted([(old, None), (None, new)], key=_pair_path)
-        yield from _sided(nodes, first, shallow=shallow)
-        yield from _sided(nodes, second, shallow=shallow)
-    elif old is not None or new is not None:
-        yield from _diff_entry(nodes, old, new, depth=1 if shallow else None)
+        for one, other in sorted([(old, None), (None, new)], key=_pair_path):
+            yield from _diff_entry(nodes, one, other, depth)
+    else:
+        yield from _diff_entry(nodes, old, new, depth)
 
 
 def _existing(entry: Entry | None) -> Entry | None:
@@ -44,37 +45,40 @@ def _pair_path(pair: Pair) -> str:
     return entry.path if entry is not None else ""
 
 
-def _sided(nodes: NodeReader, pair: Pair, *, shallow: bool) -> Iterator[Pair]:
-    return _diff_entry(nodes, *pair, depth=1 if shallow else None)
-
-
 def _diff_entry(
-    nodes: NodeReader, old: Entry | None, new: Entry | None, *, depth: int | None
+    nodes: NodeReader, old: Entry | None, new: Entry | None, depth: int | None
 ) -> Iterator[Pair]:
-    if old is not None and new is not None and old.hash == new.hash:
+    """The pair, and what differs below it, to `depth` levels (`None`: all). A loop with a stack of
+    its own: trees may be deeper than Python calls may be nested."""
+    stack: list[tuple[str, Iterator[_Change]]] = []
+    if old is None or new is None:
+        if old is new:
+            return
+    elif old.hash == new.hash:
         return
     yield old, new
     entry = new or old
-    if entry is None or not isinstance(entry.node, Dir) or depth == 0:
-        return
-    below = None if depth is None else depth - 1
-    path = entry.path
-    for key, old_value, new_value in _diff_directory(nodes, _dir(old), _dir(new)):
-        yield from _diff_entry(
-            nodes,
-            Entry(path + key, old_value) if old_value is not None else None,
-            Entry(path + key, new_value) if new_value is not None else None,
-            depth=below,
-        )
+    if entry is not None and isinstance(entry.node, Dir):
+        stack.append((entry.path, _diff_directory(nodes, _dir(old), _dir(new))))
+    while stack:
+        path, changes = stack[-1]
+        change = next(changes, None)
+        if change is None:
+            stack.pop()
+            continue
+        key, old_value, new_value = change
+        one = Entry(path + key, old_value) if old_value is not None else None
+        other = Entry(path + key, new_value) if new_value is not None else None
+        yield one, other
+        if key[-1] == "/" and (depth is None or len(stack) < depth):
+            stack.append((path + key, _diff_directory(nodes, _dir(one), _dir(other))))
 
 
 def _dir(entry: Entry | None) -> Dir | None:
     return entry.node if entry is not None and isinstance(entry.node, Dir) else None
 
 
-def _diff_directory(
-    nodes: NodeReader, old: Dir | None, new: Dir | None
-) -> Iterator[tuple[str, _Value | None, _Value | None]]:
+def _diff_directory(nodes: NodeReader, old: Dir | None, new: Dir | None) -> Iterator[_Change]:
     """Entries that differ between two directories, in key order."""
     left, right = _Cursor(nodes, old), _Cursor(nodes, new)
     while left.open or right.open:

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from dassie.base.paths import MAX_ELEMENTS
 from dassie.errors import InvalidArgument
 from dassie.storage.errors import COLLISION, DUPLICATE, PathConflict
 from dassie.storage.node import Record
@@ -48,6 +49,11 @@ def apply(store: NodeStore, root: Dir, edits: Sequence[Edit]) -> Dir:
             root, cutoff = _new_top(root, top)
         claims = weighed
     paths = sorted(claims)
+    for path in paths:
+        if path.count("/") > MAX_ELEMENTS:
+            raise InvalidArgument(
+                f"more than {MAX_ELEMENTS} elements are not allowed in path {path!r}"
+            )
     store.warm(root, paths)
     editor = _Editor(store, paths, [claims[path] for path in paths])
     return editor.directory(root, "/", 0, len(paths), cutoff)

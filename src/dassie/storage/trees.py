@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from dassie.base.glob import Component, Glob
 from dassie.storage.diff import diff_trees
@@ -18,6 +19,16 @@ from dassie.storage.types import Content, Dir, Entry
 
 Pair = tuple[Entry | None, Entry | None]
 _Batch = list[Entry]
+
+
+@dataclass(slots=True)
+class _Visit:
+    """A directory that a walk is in."""
+
+    last: Entry | None
+    """What comes when all below has come."""
+    batches: Iterator[_Batch]
+    rest: Iterator[Entry] = field(default_factory=lambda: iter(()))
 
 
 class Trees:
@@ -104,27 +115,35 @@ class Trees:
         return as_value(*found) if found is not None else None
 
     def _walk(self, top: Entry, after: str, *, reverse: bool, dirs: bool) -> Iterator[Entry]:
+        """A loop with a stack of its own: trees may be deeper than Python calls may be nested."""
         if isinstance(top.node, Content):
             if _is_past(top.path, after, reverse=reverse):
                 yield top
             return
-        emit = dirs and _is_past(top.path, after, reverse=reverse)
-        if emit and not reverse:
-            yield top
-        if _bound(top.path, after, reverse=reverse) is not None:
-            # Where the bound lies outside of this directory, all of it is past it.
-            after = after if after.startswith(top.path) else ""
-            for batch in self._batches(top, after, reverse=reverse, deep=True):
-                if not any(entry.is_dir for entry in batch):
-                    yield from _past(batch, after, reverse=reverse)
+        stack: list[_Visit] = []
+        entered: Entry | None = top
+        while entered is not None or stack:
+            if entered is not None:
+                emit = dirs and _is_past(entered.path, after, reverse=reverse)
+                if emit and not reverse:
+                    yield entered
+                batches = self._batches(entered, after, reverse=reverse, deep=True)
+                stack.append(_Visit(entered if emit and reverse else None, batches))
+                entered = None
+            visit = stack[-1]
+            for entry in visit.rest:
+                if isinstance(entry.node, Dir):
+                    entered = entry
+                    break
+                yield entry
+            if entered is None:
+                batch = next(visit.batches, None)
+                if batch is not None:
+                    visit.rest = iter(_past_or_above(batch, after, reverse=reverse))
                     continue
-                for entry in batch:
-                    if isinstance(entry.node, Dir):
-                        yield from self._walk(entry, after, reverse=reverse, dirs=dirs)
-                    elif _is_past(entry.path, after, reverse=reverse):
-                        yield entry
-        if emit and reverse:
-            yield top
+                stack.pop()
+                if visit.last is not None:
+                    yield visit.last
 
     def _batches(
         self,
@@ -218,6 +237,13 @@ def _past(batch: _Batch, after: str, *, reverse: bool) -> _Batch:
     if not after:
         return batch
     return [entry for entry in batch if _is_past(entry.path, after, reverse=reverse)]
+
+
+def _past_or_above(batch: _Batch, after: str, *, reverse: bool) -> _Batch:
+    """The same, and directories, below which there may be something past it."""
+    if not after:
+        return batch
+    return [e for e in batch if e.is_dir or _is_past(e.path, after, reverse=reverse)]
 
 
 def _bound(path: str, after: str, *, reverse: bool) -> str | None:
