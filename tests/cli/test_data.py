@@ -7,6 +7,9 @@ import json
 import os
 import re
 import tarfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from dassie.cli import exits
@@ -133,6 +136,24 @@ def test_archives(pachctl: Client, tmp_path: Path) -> None:
     broken = pachctl.run("put", "file", "r@master:/x", "--untar", stdin="no archive")
     assert (broken.returncode, "not a tar archive" in broken.stderr) == (exits.FAILED, True)
     assert "/x" not in pachctl("list", "file", "r@master")
+
+
+def test_web_addresses(pachctl: Client, tmp_path: Path) -> None:
+    folder(tmp_path)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "photos"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    try:
+        pachctl("create", "repo", "r")
+        pachctl("put", "file", "r@master", "-f", f"{address}/a.txt")
+        assert pachctl("get", "file", "r@master:/a.txt") == "a.txt"
+        refused = pachctl.run("put", "file", "r@master", "-f", f"{address}/none")
+        assert refused.returncode == exits.FAILED
+        assert "404" in refused.stderr
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_several_sources_are_one_commit(pachctl: Client, tmp_path: Path) -> None:

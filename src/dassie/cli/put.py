@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dassie.cli import grammar, humanize
 from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Census, Meter
-from dassie.cli.sources import read_text
+from dassie.cli.sources import is_url, open_url, read_text
 from dassie.client.errors import NotOffered
 from dassie.errors import InvalidArgument, NotFound
 
@@ -37,7 +37,7 @@ def put(session: Session) -> None:
         if session.has("untar"):
             _put_archives(session, target, names, meter)
         elif any(_is_url(name) for name in names):
-            _put_by_messages(session, target, names, meter)
+            _put_urls(session, target, names, meter)
         else:
             _put_in_bulk(session, target, names, meter)
     finally:
@@ -94,6 +94,9 @@ def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source
         if name == _STDIN:
             where = destination(target.path, name, alone=True, full_path=False)
             found.append(Stream(sys.stdin.buffer, where))
+        elif is_url(name):
+            where = destination(target.path, name, alone=alone, full_path=full_path)
+            found.append(Stream(open_url(name), where))
         elif Path(name).is_dir():
             if not session.has("recursive"):
                 raise InvalidArgument(f"{name} is a folder: put it with -r")
@@ -105,6 +108,18 @@ def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source
             where = destination(target.path, name, alone=alone, full_path=full_path)
             found.append(LocalFile(name, where))
     return found
+
+
+def _put_urls(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
+    """The server fetches them; where it cannot, web pages at least can be fetched from here."""
+    try:
+        _put_by_messages(session, target, names, meter)
+    except NotOffered:
+        urls = [name for name in names if _is_url(name)]
+        if _STDIN in names or session.has("recursive") or not all(map(is_url, urls)):
+            raise
+        session.out.say("the server does not fetch URLs yet: pachctl does it")
+        _put_in_bulk(session, target, names, meter)
 
 
 def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:

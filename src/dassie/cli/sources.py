@@ -1,4 +1,5 @@
-"""Text from where people keep it: a file, `-` for stdin, or a URL. Called by the commands on specs.
+"""Text from where people keep it: a file, `-` for stdin, or a URL. Called by the commands on specs
+and by `put file`.
 
 Templates and specs are small: they are read whole, up to a limit.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from dassie.errors import FailedPrecondition, InvalidArgument, NotFound
 
@@ -38,13 +40,18 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _fetch(url: str) -> bytes:
+def open_url(url: str) -> BinaryIO:
+    """The content behind a web address, as a stream."""
     from urllib.error import URLError
     from urllib.request import urlopen
 
     try:
-        with urlopen(url, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - http and https only
-            data: bytes = answer.read(MAX_BYTES + 1)
-            return data
+        answer: BinaryIO = urlopen(url, timeout=_TIMEOUT_S)  # noqa: S310 - http and https only
     except (URLError, TimeoutError) as error:
         raise FailedPrecondition(f"cannot fetch {url}: {error}") from None
+    return answer
+
+
+def _fetch(url: str) -> bytes:
+    with open_url(url) as answer:
+        return answer.read(MAX_BYTES + 1)
