@@ -18,10 +18,12 @@ Run = subprocess.CompletedProcess[str]
 
 
 class _Stdin(io.TextIOWrapper):
-    """Nobody types here."""
+    """What is typed, if anybody is there to type."""
+
+    terminal = False
 
     def isatty(self) -> bool:
-        return False
+        return self.terminal
 
 
 @dataclass
@@ -42,15 +44,16 @@ class Client:
             "PACHD_ADDRESS": self.address,
         }
 
-    def run(self, *words: str, stdin: str | bytes = "") -> Run:
+    def run(self, *words: str, stdin: str | bytes = "", terminal: bool = False) -> Run:
         """Whatever comes of it."""
-        data = stdin.encode() if isinstance(stdin, str) else stdin
+        typed = _Stdin(io.BytesIO(stdin.encode() if isinstance(stdin, str) else stdin))
+        typed.terminal = terminal
         out, err = (io.TextIOWrapper(io.BytesIO(), write_through=True) for _ in range(2))
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.environ.items():
                 patch.setenv(name, value)
             patch.chdir(self.home)
-            patch.setattr(sys, "stdin", _Stdin(io.BytesIO(data)))
+            patch.setattr(sys, "stdin", typed)
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
             code = main(words)

@@ -57,6 +57,18 @@ def test_delete_all_repos(pachctl: Client) -> None:
     assert sorted(done.stderr.splitlines()) == ["deleted default/a", "deleted default/b"]
 
 
+def test_questions_at_a_terminal(pachctl: Client) -> None:
+    pachctl("create", "repo", "r")
+    asked = pachctl.run("delete", "repo", "--all", stdin="n\n", terminal=True)
+    assert asked.returncode == exits.FAILED
+    assert "[y/N]" in asked.stderr
+    assert "nothing was changed" in asked.stderr
+    assert "r" in pachctl("list", "repo")
+    agreed = pachctl.run("delete", "repo", "--all", stdin="y\n", terminal=True)
+    assert agreed.returncode == exits.OK
+    assert pachctl("list", "repo").count("\n") == 1
+
+
 def test_put_and_get_one_file(pachctl: Client, tmp_path: Path) -> None:
     pachctl("create", "repo", "r")
     content = os.urandom(300_000)
