@@ -306,3 +306,13 @@ def test_any_other_name_goes(files: Files) -> None:
     names = {"/*[a]?{b}!(c)@+^ ": b"1", "/Ünï ☃/\n": b"2", "/-": b"3"}
     put(files, **names)
     assert content(files) == names
+
+
+def test_errored_commits_are_no_base(files: Files) -> None:
+    put(files, a=b"1")
+    start(files)
+    put(files, broken=b"2")
+    with files.graph.transaction() as gtx:
+        commits.finish(gtx, REF, error="it went wrong")
+    put(files, c=b"3")
+    assert content(files) == {"/a": b"1", "/c": b"3"}

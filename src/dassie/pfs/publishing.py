@@ -12,19 +12,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from dassie.base.ids import is_commit_set_id
 from dassie.errors import Aborted, InvalidArgument
 from dassie.meta.transaction import Tx
-from dassie.pfs import branches, commits, refs, repos
+from dassie.pfs import commits, history, refs, rows
 from dassie.pfs.applying import apply
 from dassie.pfs.errors import BranchNotFound, CommitFinished, OutputBranch
 from dassie.pfs.graph import Graph, GraphTx
-from dassie.pfs.model import FILESETS, BranchKey, CommitKey, CommitRef, CommitState, RepoKey
+from dassie.pfs.model import FILESETS, BranchKey, CommitKey, CommitRef, RepoKey
 from dassie.pfs.modification import Modification
+from dassie.pfs.tables import branch_provenance, commit_provenance
 from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR, Dir
 
 _ATTEMPTS = 25
+_IS_OUTPUT_BRANCH = sa.select(
+    sa.exists().where(branch_provenance.c.downstream == sa.bindparam("branch"))
+)
+_IS_OUTPUT_COMMIT = sa.select(
+    sa.exists().where(commit_provenance.c.downstream == sa.bindparam("seq"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,43 +118,39 @@ def destination(tx: Tx, target: CommitRef) -> Destination:
     """Where edits of `target` go now; raises when they may not go there."""
     if target.repo.name == FILESETS:
         raise InvalidArgument("a file set cannot be changed: compose a new one")
-    repos.inspect(tx, target.repo)
-    name = refs.parse_ancestry(target.id).name
-    if target.id and is_commit_set_id(name):
-        return _of_commit(tx, target)
-    branch_name = target.branch or target.id
-    if not branch_name:
+    wanted = target.id or target.branch
+    if not wanted:
+        rows.require_repo(tx, target.repo)
         raise InvalidArgument(f"write to which branch or commit of repo {target.repo}?")
-    if refs.parse_ancestry(branch_name).name != branch_name:
+    name = refs.parse_ancestry(wanted).name
+    if is_commit_set_id(name) or name != wanted:
         return _of_commit(tx, target)
-    return _of_branch(tx, BranchKey(target.repo, branch_name))
+    return _of_branch(tx, BranchKey(target.repo, wanted))
 
 
 def _of_commit(tx: Tx, target: CommitRef) -> Destination:
-    info = commits.inspect(tx, target)
-    if info.state >= CommitState.FINISHING:
-        raise CommitFinished(info.key)
-    branch = BranchKey(info.key.repo, info.branch)
-    if info.direct_provenance:
+    row = history.locate(tx, target)
+    key = rows.commit_key(row)
+    if row.finishing_us is not None:
+        raise CommitFinished(key)
+    branch = BranchKey(key.repo, row.branch)
+    if tx.execute(_IS_OUTPUT_COMMIT, {"seq": row.seq}).scalar():
         raise OutputBranch(branch)
-    _, root = commits.content(tx, target)
-    return Destination(branch, info.key, None, root)
+    return Destination(branch, key, None, history.content(tx, row))
 
 
 def _of_branch(tx: Tx, key: BranchKey) -> Destination:
-    try:
-        branch = branches.inspect(tx, key)
-    except BranchNotFound:
+    place = rows.find_branch(tx, key)
+    if place.id is None:
         refs.check_branch_name(key.name)
         return Destination(key, None, None, EMPTY_DIR)
-    if branch.direct_provenance:
+    if tx.execute(_IS_OUTPUT_BRANCH, {"branch": place.id}).scalar():
         raise OutputBranch(key)
-    head = CommitRef(branch.head.repo, id=branch.head.id)
-    info = commits.inspect(tx, head)
-    _, root = commits.content(tx, head)
-    if info.state < CommitState.FINISHING:
-        return Destination(key, info.key, None, root)
-    return Destination(key, None, info.key, root)
+    head = CommitKey(key.repo, place.head_set)
+    if place.head_finishing_us is None:
+        root = history.content(tx, rows.commit_at(tx, place.head))
+        return Destination(key, head, None, root)
+    return Destination(key, None, head, history.base_content(tx, head, place.head))
 
 
 class Turns:

@@ -14,15 +14,8 @@ import sqlalchemy as sa
 from dassie.base.clock import to_micros
 from dassie.errors import NotFound
 from dassie.meta.transaction import Tx
-from dassie.pfs import commits, rows, tables
-from dassie.pfs.model import (
-    DEFAULT_PROJECT,
-    FILESETS,
-    CommitKey,
-    CommitRef,
-    CommitState,
-    RepoKey,
-)
+from dassie.pfs import history, rows, tables
+from dassie.pfs.model import DEFAULT_PROJECT, FILESETS, CommitKey, CommitRef, RepoKey
 from dassie.storage.types import EMPTY_DIR, Dir
 
 _WITH_CONTENT = (
@@ -57,19 +50,20 @@ def view(tx: Tx, ref: CommitRef) -> View:
     if ref.repo.name == FILESETS:
         id_ = ref.id or ref.branch
         return View(CommitKey(FILE_SETS_REPO, id_), file_set_root(tx, id_), None)
-    key, root = commits.content(tx, ref)
-    info = commits.inspect(tx, CommitRef(key.repo, id=key.id))
-    finished = info.state >= CommitState.FINISHING
-    return View(key, root, info.finishing_at if finished else None)
+    return _of_commit(tx, history.locate(tx, ref))
 
 
 def parent_view(tx: Tx, child: View) -> View:
     """The parent's content; nothing for a commit without one, and for a file set."""
     if child.commit.repo.name != FILESETS:
-        info = commits.inspect(tx, CommitRef(child.commit.repo, id=child.commit.id))
-        if info.parent is not None:
-            return view(tx, CommitRef(info.parent.repo, id=info.parent.id))
+        parent = rows.find_commit(tx, child.commit.repo, child.commit.id).parent
+        if parent is not None:
+            return _of_commit(tx, rows.commit_at(tx, parent))
     return View(child.commit, EMPTY_DIR, None)
+
+
+def _of_commit(tx: Tx, row: rows.Row) -> View:
+    return View(rows.commit_key(row), history.content(tx, row), rows.moment(row.finishing_us))
 
 
 def file_set_root(tx: Tx, id_: str) -> Dir:
