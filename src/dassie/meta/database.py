@@ -144,8 +144,18 @@ class Database:
             tx.complete()
             if self._bridge is not None and tx.topics:
                 _pg_notify(connection, self._bridge, tx)
-            connection.commit()
+            _commit(connection)
             return tx
+
+
+def _commit(connection: sa.Connection) -> None:
+    try:
+        connection.commit()
+    except BaseException:
+        # A transaction whose commit failed may still be open, and nobody would roll it back before
+        # the connection is used again.
+        connection.invalidate()
+        raise
 
 
 def _pg_notify(connection: sa.Connection, bridge: PostgresBridge, tx: Tx) -> None:
