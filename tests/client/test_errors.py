@@ -47,3 +47,19 @@ def test_nobody_there() -> None:
 def test_an_unfinished_commit_is_not_an_unreachable_server() -> None:
     error = translate("UNAVAILABLE", "commit default/a@b not finished", "localhost:1")
     assert not isinstance(error, Unreachable)
+
+
+def test_a_name_that_does_not_resolve() -> None:
+    details = (
+        "errors resolving nohost:1: [field:hostname lookup error:address lookup failed for "
+        "nohost:1: Domain name not found]"
+    )
+    error = translate("UNAVAILABLE", details, "nohost:1")
+    assert isinstance(error, Unreachable)
+    assert "cannot reach pachd at nohost:1 (nohost:1: Domain name not found)" in error.message
+
+
+def test_no_answer_in_time() -> None:
+    error = translate("DEADLINE_EXCEEDED", "Deadline Exceeded", "host:1")
+    assert type(error) is errors.DeadlineExceeded
+    assert error.message == "host:1 did not answer in the time allowed"

@@ -14,10 +14,10 @@ from dassie import errors
 _GO_PREFIX = re.compile(r"rpc error: code = \w+ desc = ")
 _NOT_REACHED = re.compile(
     r"failed to connect to all addresses|connections to all backends failing|connection refused"
-    r"|connection reset|socket closed|name resolution|dns|handshake|recvmsg|goaway",
+    r"|connection reset|socket closed|resolution|resolving|dns|handshake|recvmsg|goaway",
     re.IGNORECASE,
 )
-_DETAIL = re.compile(r"(?:Failed to connect to remote host: )([^;{]+)")
+_DETAIL = re.compile(r"(?:Failed to connect to remote host: |address lookup failed for )([^;{\]]+)")
 
 
 class Unreachable(errors.Unavailable):
@@ -71,6 +71,8 @@ def translate(code: str, details: str, address: str) -> errors.DassieError:
     text = scrub(details)
     if code == "UNAVAILABLE" and _NOT_REACHED.search(text):
         return unreachable(address, text)
+    if code == "DEADLINE_EXCEEDED" and text.lower() in ("", "deadline exceeded"):
+        return errors.DeadlineExceeded(f"{address} did not answer in the time allowed")
     kind = _BY_CODE.get(code, ServerFailure)
     return kind(text or f"the server answered {code} without saying why")
 
