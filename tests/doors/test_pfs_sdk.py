@@ -207,6 +207,17 @@ def test_subscribing(sdk: Client, branch: pfs.Branch) -> None:
     assert next(feed).commit.id == second.id
 
 
+def test_subscribing_from_a_commit(sdk: Client, branch: pfs.Branch) -> None:
+    commits = [put(sdk, branch, a=b"%d" % number) for number in range(4)]
+    other = put(sdk, pfs.Branch(repo=branch.repo, name="other"), a=b"x")
+    feed = sdk.pfs.subscribe_commit(
+        repo=branch.repo, from_=commits[1], state=pfs.CommitState.FINISHED
+    )
+    assert [next(feed).commit.id for _ in range(3)] == [commits[2].id, commits[3].id, other.id]
+    feed = sdk.pfs.subscribe_commit(repo=branch.repo, branch="other", from_=commits[1])
+    assert next(feed).commit.id == other.id
+
+
 def test_find_commits(sdk: Client, branch: pfs.Branch) -> None:
     first = put(sdk, branch, a=b"1")
     put(sdk, branch, b=b"1")

@@ -8,6 +8,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import grpc
 import h2.config
@@ -414,3 +415,17 @@ def test_timeouts(value: bytes, seconds: float | None) -> None:
 
 def test_percent_encoding() -> None:
     assert percent_encode("a b%é\n") == b"a b%25%C3%A9%0A"
+
+
+@pytest.mark.parametrize("message", ["é" * 10_000, "x" * 10_000, "x" * 5998 + "%%%"])
+def test_a_long_message_is_cut_between_characters(message: str) -> None:
+    encoded = percent_encode(message)
+    assert 5990 < len(encoded) <= 6000
+    assert message.startswith(unquote(encoded.decode(), errors="ignore"))
+
+
+def test_a_client_that_pings_and_never_reads(port: int) -> None:
+    raw = Raw(port)
+    pings = frames.frame(Kind.PING, 0, 0, bytes(8)) * 1_000_000
+    with pytest.raises(OSError, match=r"reset|[Bb]roken|timed out"):
+        raw.socket.sendall(pings)

@@ -8,7 +8,8 @@ sleeps until woken.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Sequence
+from itertools import takewhile
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
@@ -23,6 +24,8 @@ from dassie.pfs.model import CommitInfo, CommitKey, CommitRef, Origin, RepoKey
 CHANNEL = "commits"
 FIND_RESERVE = 0.15
 """Part of a search's time that is kept for saying how far it came."""
+REMEMBERED = 1000
+"""Commits that a subscription knows it has sent."""
 LOOK_AGAIN_S = 30.0
 """Notifications are a hint: a waiter looks at least this often."""
 
@@ -177,39 +180,43 @@ class CommitMethods(CommitWaits):
         repo = convert.repo_key(request.repo)
         from_ = convert.optional_commit_ref(getattr(request, "from"))
         origin = _origin(request.origin_kind)
-        seen: set[CommitKey] = set()
+        seen: dict[CommitKey, None] = {}
         if from_ is not None:
-            seen.update(await call.run(self._up_to, from_))
+            seen.update(dict.fromkeys(await call.run(self._up_to, from_)))
         with self._notifier.subscribe(CHANNEL) as subscription:
             while True:
-                fresh = await call.run(self._unseen, repo, request.branch, origin, seen)
-                for key in fresh:
-                    seen.add(key)
-                    info = await self.wait_or_gone(key, request.state, call)
+                fresh = await call.run(self._unseen, repo, origin, seen)
+                for commit in fresh:
+                    seen[commit.key] = None
+                    if request.branch and commit.branch != request.branch:
+                        continue
+                    info = await self.wait_or_gone(commit.key, request.state, call)
                     if info is not None:
                         yield convert.commit_info(info)
+                # Newer commits come before older ones, so the newest are all that need be known;
+                # a few more, because commits can be deleted.
+                for key in list(seen)[:-REMEMBERED]:
+                    del seen[key]
                 if not fresh:
                     await subscription.wait_async(LOOK_AGAIN_S)
 
     def _up_to(self, ref: CommitRef) -> list[CommitKey]:
-        """A commit and its ancestors."""
+        """A commit and its ancestors, as many as need be remembered, oldest first."""
         with self._graph.snapshot() as tx:
             key = commits.resolve(tx, ref)
             to = CommitRef(key.repo, id=key.id)
-            return [info.key for info in commits.list_(tx, key.repo, to=to)]
+            known = [info.key for info in commits.list_(tx, key.repo, to=to, number=REMEMBERED)]
+        known.reverse()
+        return known
 
     def _unseen(
-        self, repo: RepoKey, branch: str, origin: Origin | None, seen: set[CommitKey]
-    ) -> list[CommitKey]:
-        """Commits to send, oldest first. Stops reading at the newest one that was seen already."""
-        found: list[CommitKey] = []
+        self, repo: RepoKey, origin: Origin | None, seen: Container[CommitKey]
+    ) -> list[CommitInfo]:
+        """Commits that were not seen, oldest first. Stops reading at the newest one that was."""
         with self._graph.snapshot() as tx:
             repos.inspect(tx, repo)
-            for info in commits.list_(tx, repo, origin=origin):
-                if info.key in seen:
-                    break
-                if not branch or info.branch == branch:
-                    found.append(info.key)
+            listed = commits.list_(tx, repo, origin=origin)
+            found = list(takewhile(lambda info: info.key not in seen, listed))
         found.reverse()
         return found
 

@@ -31,6 +31,9 @@ MAX_FRAME: Final = 256 << 10
 _CONNECTION_WINDOW: Final = 256 << 20
 _BUFFER_BYTES: Final = 64 << 10
 _FLUSH_BYTES: Final = 256 << 10
+_MAX_BACKLOG: Final = 4 << 20
+_GREETING_S: Final = 20.0
+"""How long a client may take to say anything at all."""
 _GATHER_S: Final = 0.001
 """How long to let small messages gather in the socket when a reader waits for many of them."""
 _SMALL_READ: Final = 16 << 10
@@ -77,6 +80,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = transport
         transport.set_write_buffer_limits(high=1 << 20)
         _keep_alive(transport.get_extra_info("socket"))
+        self._loop.call_later(_GREETING_S, self._close_unless_greeted)
 
     def get_buffer(self, _hint: int) -> memoryview:
         return memoryview(self._buffer)[self._filled :]
@@ -85,12 +89,17 @@ class Connection(asyncio.BufferedProtocol):
         self._filled += count
         try:
             gathering = self._take_frames()
+            self._check_backlog()
         except Violation as error:
             self._fail(error.code, str(error))
             return
         if gathering and count < _SMALL_READ and self._transport is not None:
             self._transport.pause_reading()
             self._loop.call_later(_GATHER_S, self._resume_reading)
+
+    def _close_unless_greeted(self) -> None:
+        if not self._greeted:
+            self.close()
 
     def eof_received(self) -> bool:
         return False
@@ -197,6 +206,13 @@ class Connection(asyncio.BufferedProtocol):
                 self._on_frame(kind, payload, flags, stream_id & frames.MAX_WINDOW)
         self._keep_rest(view, at)
         return gathering
+
+    def _check_backlog(self) -> None:
+        """Answers to pings and settings pile up when a client asks and does not read."""
+        if self._paused and self._transport is not None:
+            backlog = self._transport.get_write_buffer_size()
+            if backlog > _MAX_BACKLOG:
+                raise Violation(ErrorCode.ENHANCE_YOUR_CALM, f"{backlog} bytes were not read")
 
     def _take_preface(self) -> int:
         if not frames.PREFACE.startswith(self._buffer[: min(self._filled, len(frames.PREFACE))]):
@@ -420,6 +436,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail(self, code: ErrorCode, text: str) -> None:
         _log.info("closing a connection: %s (%s)", text, code.name)
+        if self._paused and self._transport is not None:
+            self._transport.abort()  # it does not read what we have to say
+            return
         if self._greeted:
             self._write(frames.go_away(self._last_id, code, text))
         else:

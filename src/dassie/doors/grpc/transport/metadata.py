@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -117,6 +115,9 @@ OPENING = (
 )
 """Header block in front of an answer's messages."""
 
+_MAX_MESSAGE = 6000
+"""Clients take up to 8 KiB of headers."""
+
 _OK = _literal(b"grpc-status", b"0")
 
 
@@ -135,13 +136,10 @@ def http_error(status: int) -> bytes:
 
 
 def percent_encode(message: str) -> bytes:
-    """`grpc-message`: UTF-8 with everything but printable ASCII escaped."""
-    return quote(message, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~").encode("ascii")
-
-
-def decode_binary(value: bytes) -> bytes:
-    """The value of a `-bin` key; clients leave out the padding."""
-    try:
-        return base64.b64decode(value + b"=" * (-len(value) % 4), validate=True)
-    except binascii.Error:
-        return b""
+    """`grpc-message`: UTF-8 with everything but printable ASCII escaped; cut when too long."""
+    encoded = quote(message, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
+    if len(encoded) > _MAX_MESSAGE:
+        encoded = encoded[:_MAX_MESSAGE]
+        escape = encoded.rfind("%", _MAX_MESSAGE - 2)
+        encoded = encoded[:escape] if escape >= 0 else encoded
+    return encoded.encode("ascii")
