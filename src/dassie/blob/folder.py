@@ -154,9 +154,13 @@ class FolderStore:
     def _sweep(self) -> None:
         """Remove what crashed writers left in the temporary folder."""
         limit = time.time() - _STALE_SECONDS
-        for entry in os.scandir(self._temporary):
-            if entry.stat().st_mtime < limit:
-                Path(entry.path).unlink(missing_ok=True)
+        for name in _names(self._temporary):
+            path = self._temporary / name
+            try:
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+            except FileNotFoundError:
+                continue  # another process stored or swept it just now
 
 
 def _names(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ RAW, ZSTD = 0, 1
 _LEVEL = 1
 _SMALL = 64 << 10
 _SAMPLE = 16 << 10
-_SAMPLE_EVERY = 16
+_SAMPLE_CHUNKS = 64
 _WORTH = 15 / 16
 """A chunk is kept compressed only when that saves at least a sixteenth."""
 
@@ -29,7 +29,8 @@ def compress(chunks: Sequence[Buffer]) -> list[tuple[int, Buffer]]:
     compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=False)
     stored: list[tuple[int, Buffer]] = [(RAW, chunk) for chunk in chunks]
     small = [i for i, chunk in enumerate(chunks) if len(chunk) <= _SMALL]
-    if small and _sample_shrinks(compressor, [chunks[i] for i in small[::_SAMPLE_EVERY]]):
+    step = -(-len(small) // _SAMPLE_CHUNKS)
+    if small and _sample_shrinks(compressor, [chunks[i] for i in small[::step]]):
         squeezed = compressor.multi_compress_to_buffer([bytes(chunks[i]) for i in small])
         for position, i in enumerate(small):
             segment = squeezed[position]

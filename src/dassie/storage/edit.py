@@ -192,8 +192,7 @@ class _Editor:
 
     def _check_collisions(self, changes: dict[str, Record | None], base: Dir, prefix: str) -> None:
         """No name may be a file and a directory when all is done."""
-        has_directories = any(key[-1] == "/" for key in changes)
-        if base.ref is None and not has_directories:
+        if base.ref is None and "/" not in "".join(changes):
             return
         for key, record in changes.items():
             if record is None:

@@ -27,7 +27,7 @@ class Limits:
     record_chunks: int = 1 << 16
     buffer_bytes: int = 128 * MIB
     probe_chunks: int = 2048
-    probe_bytes: int = 4 * MIB
+    probe_bytes: int = 8 * MIB
     cache_bytes: int = 96 * MIB
     read_bytes: int = 4 * MIB
     read_gap: int = 64 << 10

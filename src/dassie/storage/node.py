@@ -116,7 +116,7 @@ no refs: it is the same however the content below was cut into chunks."""
 def build(level: int, records: Sequence[Record]) -> Built:
     """A node of these records (at least one)."""
     keys, hash_column, refs, sizes, files = zip(*records, strict=True)
-    has_files = level > 0 or any(key[-1] == "/" for key in keys)
+    has_files = level > 0 or "/" in "\0".join(keys)
     return _encoded(
         level,
         list(keys),
