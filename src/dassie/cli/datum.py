@@ -111,7 +111,7 @@ def describe(info: Any, out: Output) -> list[tuple[str, str]]:
         ("Upload Time", span(stats.upload_time)),
         ("Image", info.image_id),
         ("Meta", f"{_path(info.pfs_state)}" if info.pfs_state.path else ""),
-        ("Files", "\n".join(["", *(f"  {_path(file.file)}" for file in info.data)])),
+        ("Files", "\n".join([*(f"  {_path(file.file)}" for file in info.data)])),
     ]
 
 
@@ -167,10 +167,10 @@ def _explain(reason: Any, out: Output) -> list[tuple[str, str]]:
         ("Reason", reason.reason),
         (
             "Changed",
-            "\n".join(["", *(f"  {one}" for one in reason.changed)]) if reason.changed else "",
+            "\n".join([*(f"  {one}" for one in reason.changed)]) if reason.changed else "",
         ),
         ("Previous job", reason.previous_job.id),
-        ("Files", "\n".join(["", *(f"  {path}" for path in reason.paths)])),
+        ("Files", "\n".join([*(f"  {path}" for path in reason.paths)])),
     ]
 
 

@@ -121,7 +121,7 @@ def _counts(info: Any) -> list[tuple[str, str]]:
 def _details(details: Any) -> list[tuple[str, str]]:
     workers = [f"{status.worker_id} {status.job_id or 'idle'}" for status in details.worker_status]
     return [
-        ("Worker Status", "\n".join(["", *workers]) if workers else ""),
+        ("Worker Status", "\n".join(workers)),
         ("Datum Timeout", _timeout(details, "datum_timeout")),
         ("Job Timeout", _timeout(details, "job_timeout")),
         ("ParallelismSpec", _json(details, "parallelism_spec")),
