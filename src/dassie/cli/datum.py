@@ -110,8 +110,8 @@ def describe(info: Any, out: Output) -> list[tuple[str, str]]:
         ("Process Time", span(stats.process_time)),
         ("Upload Time", span(stats.upload_time)),
         ("Image", info.image_id),
-        ("Meta", f"{_path(info.pfs_state)}" if info.pfs_state.path else ""),
-        ("Files", "\n".join([*(f"  {_path(file.file)}" for file in info.data)])),
+        ("Meta", _path(info.pfs_state) if info.pfs_state.path else ""),
+        ("Files", "\n".join(_path(file.file) for file in info.data)),
     ]
 
 
@@ -165,12 +165,9 @@ def _explain(reason: Any, out: Output) -> list[tuple[str, str]]:
         ("Decision", reason.decision),
         ("State", states.datum(reason.state, out)),
         ("Reason", reason.reason),
-        (
-            "Changed",
-            "\n".join([*(f"  {one}" for one in reason.changed)]) if reason.changed else "",
-        ),
+        ("Changed", "\n".join(reason.changed)),
         ("Previous job", reason.previous_job.id),
-        ("Files", "\n".join([*(f"  {path}" for path in reason.paths)])),
+        ("Files", "\n".join(reason.paths)),
     ]
 
 
