@@ -10,6 +10,8 @@ its hash, is a function of its content and not of the edits that led to it.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterable, Sequence
 from zlib import crc32
 
@@ -173,7 +175,8 @@ def _encoded(
     data = b"".join(parts)
     shape = _HASH_SHAPE.pack(level, count, len(names))
     semantic = digest(b"".join((_HASH_DOMAIN, shape, names, hashes, size_column)))
-    return Node(level, keys, hashes, refs, sizes, files, _weight(len(data), count)), data, semantic
+    numbers = _numbers(size_column)
+    return Node(level, keys, hashes, refs, numbers, files, _weight(keys, refs)), data, semantic
 
 
 def decode(data: bytes) -> Node:
@@ -188,7 +191,7 @@ def decode(data: bytes) -> Node:
         keys = data[_HEADER.size : at].decode().split("\0")
         hashes = data[at : at + count * HASH_BYTES]
         at += count * HASH_BYTES
-        sizes = struct.unpack_from(f"<{count}Q", data, at)
+        sizes = _numbers(data[at : at + 8 * count])
         at += 8 * count
         files: list[int] | None = None
         counted = range(count) if level else [i for i, key in enumerate(keys) if key[-1] == "/"]
@@ -199,11 +202,11 @@ def decode(data: bytes) -> Node:
                 files[i] = value
             at += 8 * len(counted)
         refs, at = _decode_refs(data, at, count, referred)
-    except (struct.error, IndexError, UnicodeDecodeError) as error:
+    except (struct.error, IndexError, ValueError) as error:
         raise ValueError(f"a tree node is malformed ({error})") from None
-    if len(keys) != count or at != len(data):
+    if len(keys) != count or len(sizes) != count or at != len(data):
         raise ValueError("a tree node is malformed (lengths)")
-    return Node(level, keys, hashes, refs, sizes, files, _weight(len(data), count))
+    return Node(level, keys, hashes, refs, sizes, files, _weight(keys, refs))
 
 
 def _decode_refs(
@@ -222,5 +225,15 @@ def _decode_refs(
     return refs, at
 
 
-def _weight(encoded: int, count: int) -> int:
-    return encoded + 100 * count + 500
+def _numbers(column: bytes) -> array[int]:
+    """A column of unsigned 64-bit numbers: a fifth of the memory of a tuple of them."""
+    numbers = array("Q")
+    numbers.frombytes(column)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def _weight(keys: list[str], refs: list[bytes | None] | None) -> int:
+    """Bytes of memory: 60 for a key, 33 more for a ref, and so on. Roughly."""
+    return 300 + len(keys) * (110 if refs is None else 180)
