@@ -66,7 +66,7 @@ class Launcher:
     def _dispatch(self, command: Message) -> None:
         name = command["do"]
         if name == "run":
-            self._send(self._run(command))
+            self._run(command)
         elif name == "resolve":
             with _as_user(command):
                 self._send(_resolve(command["path"]))
@@ -80,23 +80,27 @@ class Launcher:
             self._send(_lookup_user(command["user"]))
         # "kill" that arrives when nothing runs is late, and needs no answer
 
-    def _run(self, command: Message) -> Message:
+    def _run(self, command: Message) -> None:
         stdin, output = self._descriptors
         self._descriptors = []
         try:
             pid = _spawn(command, stdin, output)
         except OSError as error:
-            return {"error": _spawn_failure(command, error)}
+            self._send({"error": _spawn_failure(command, error)})
+            return
+        else:
+            code, usage = self._wait(pid)
+            self._kill_rest(group=pid)
+            self._send(
+                {
+                    "exit": os.waitstatus_to_exitcode(code),
+                    "max_rss_kib": usage.ru_maxrss,
+                    "cpu_us": int((usage.ru_utime + usage.ru_stime) * 1e6),
+                }
+            )
         finally:
             os.close(stdin)
-            os.close(output)
-        code, usage = self._wait(pid)
-        self._kill_rest(group=pid)
-        return {
-            "exit": os.waitstatus_to_exitcode(code),
-            "max_rss_kib": usage.ru_maxrss,
-            "cpu_us": int((usage.ru_utime + usage.ru_stime) * 1e6),
-        }
+            os.close(output)  # not before: its end would wake the worker once more for nothing
 
     def _wait(self, pid: int) -> tuple[int, resource.struct_rusage]:
         """Until `pid` is dead; the worker may say `kill` meanwhile."""

@@ -181,7 +181,7 @@ class Sandbox:
             output_in = -1
             os.set_blocking(output, False)
             answer, timed_out = self._attend(output, on_output, command.timeout)
-            while data := _read(output):
+            while data := _read(output):  # nobody else can write any more
                 on_output(data)
         finally:
             self._running = False
@@ -264,11 +264,8 @@ class Sandbox:
             ready = [fd for fd, _ in poller.poll(wait)]
             if self._channel.fileno() in ready:
                 return self._receive(), timed_out
-            if output in ready:
-                if data := _read(output):
-                    on_output(data)
-                else:
-                    poller.unregister(output)
+            if output in ready and (data := _read(output)):
+                on_output(data)
             if deadline is not None and time.monotonic() >= deadline:
                 if gave_up:
                     self.close()

@@ -18,7 +18,7 @@ class LineSplitter:
     def feed(self, data: bytes) -> list[str]:
         """Lines that are complete now."""
         *lines, rest = (self._rest + data).split(b"\n")
-        while len(rest) >= self._longest:
+        while len(rest) > self._longest:
             cut = _character_start(rest, self._longest)
             lines.append(rest[:cut])
             rest = rest[cut:]
@@ -41,9 +41,9 @@ class LineSplitter:
 
 
 def _character_start(data: bytes, end: int) -> int:
-    """The last place at or shortly before `end` where a UTF-8 character begins."""
+    """The last place at or shortly before `end`, which is inside, where a character begins."""
     for place in range(end, max(end - 4, 0), -1):
-        if place >= len(data) or data[place] & 0xC0 != 0x80:
+        if data[place] & 0xC0 != 0x80:
             return place
     return end
 
