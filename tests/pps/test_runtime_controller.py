@@ -207,6 +207,34 @@ def test_the_dead_lose_their_datums_at_once(world: World) -> None:
     assert world.pps.dispatcher.unclaimed(pool.name) == 1
 
 
+def test_idle_workers_are_limited(world: World) -> None:
+    """Those of the pipelines that were busy last stay; a job brings them back."""
+    world.repo("in")
+    for name in ("a", "b", "c"):
+        world.pipeline(name, "in", parallelismSpec={"constant": "7"})
+        world.settle()
+    world.turn()
+    kept = {name.partition("@")[0]: count for name, count in world.executor.counts.items()}
+    assert kept == {"default/a": 0, "default/b": 7, "default/c": 7}
+    assert world.pps.inspect_pipeline(PipelineKey("default", "a")).state == PipelineState.RUNNING
+    world.put("in", {"/x": b"x"})
+    world.turn()
+    assert list(world.executor.counts.values()) == [7, 7, 7]
+
+
+def test_a_pipeline_made_anew_has_new_workers(world: World) -> None:
+    world.repo("in")
+    key = world.pipeline("p", "in")
+    world.turn()
+    [old] = world.executor.pools.values()
+    world.pps.delete_pipeline(key)
+    world.pipeline("p", "in")
+    world.settle()
+    [new] = world.executor.pools.values()
+    assert new.name != old.name
+    assert not world.pps.dispatcher.wanted(old.token, "w")
+
+
 def test_commits_of_users_make_no_jobs(world: World) -> None:
     world.repo("in")
     world.put("in", {"/a": b"a"})

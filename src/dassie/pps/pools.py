@@ -22,6 +22,8 @@ from dassie.pps.spec import Spec
 from dassie.pps.states import PIPELINE_MOVES, PipelineState
 
 MISSING_SECONDS: Final = 1.5
+IDLE_WORKERS: Final = 16
+"""Workers kept for pipelines that have nothing to do, in all."""
 CRASHES: Final = 3
 """Deaths in a row after which a pipeline is shown as crashing."""
 
@@ -32,7 +34,10 @@ Verdict = tuple[PipelineState, str]
 class _Kept:
     pool: Pool
     spec: Spec
+    created_us: int
     count: int = -1
+    busy_at: float = 0.0
+    """When it had something to do last (monotonic)."""
 
 
 class Pools:
@@ -59,11 +64,11 @@ class Pools:
         `troubles`: states that the scheduler knows better."""
         wanted = {now.key: now for now in current if not now.stopped and now.key in specs}
         for key in list(self._kept):
-            now = wanted.get(key)
-            if now is None or self._kept[key].pool.version != now.version:
+            if not _is_pool_of(self._kept[key], wanted.get(key)):
                 self._close(key)
         for key, now in wanted.items():
-            self._keep(now, specs[key], busy=key in busy)
+            self._open(now, specs[key])
+        self._scale(busy)
         registered = {
             kept.pool.name: self._dispatcher.workers(kept.pool.name) for kept in self._kept.values()
         }
@@ -94,18 +99,33 @@ class Pools:
         self._kept.clear()
         self._executor.close()
 
-    def _keep(self, now: Current, spec: Spec, *, busy: bool) -> None:
-        kept = self._kept.get(now.key)
-        if kept is None:
-            name = f"{now.key}@v{now.version}"
-            token = secrets.token_hex(24)
-            kept = _Kept(Pool(name, now.key.project, now.key.name, now.version, token), spec)
-            self._dispatcher.open_pool(kept.pool, spec, _environment(now))
-            self._kept[now.key] = kept
-        count = spec.parallelism if busy or not spec.autoscaling else 0
-        if count != kept.count:
-            self._executor.ensure(kept.pool, count)
-            kept.count = count
+    def _open(self, now: Current, spec: Spec) -> None:
+        if now.key in self._kept:
+            return
+        # A pipeline deleted and made anew has the same name and version, but other workers.
+        name = f"{now.key}@v{now.version}-{secrets.token_hex(3)}"
+        token = secrets.token_hex(24)
+        pool = Pool(name, now.key.project, now.key.name, now.version, token)
+        self._dispatcher.open_pool(pool, spec, _environment(now))
+        self._kept[now.key] = _Kept(pool, spec, now.created_us, busy_at=self._clock.monotonic())
+
+    def _scale(self, busy: Collection[PipelineKey]) -> None:
+        """A busy pipeline has the workers that it asks for. Idle ones keep theirs, so that the next
+        job starts at once, as long as all of them together are not too many: those that were busy
+        last come first."""
+        now = self._clock.monotonic()
+        left = IDLE_WORKERS
+        for key, kept in sorted(self._kept.items(), key=lambda item: -item[1].busy_at):
+            count = kept.spec.parallelism
+            if key in busy:
+                kept.busy_at = now
+            elif kept.spec.autoscaling or count > left:
+                count = 0
+            else:
+                left -= count
+            if count != kept.count:
+                self._executor.ensure(kept.pool, count)
+                kept.count = count
 
     def _close(self, key: PipelineKey) -> None:
         kept = self._kept.pop(key)
@@ -158,7 +178,7 @@ class Pools:
 def _health(kept: _Kept, workers: list[WorkerStatus]) -> Verdict:
     """State of a pipeline from that of its workers."""
     if kept.count == 0:
-        return PipelineState.STANDBY, ""
+        return PipelineState.STANDBY if kept.spec.autoscaling else PipelineState.RUNNING, ""
     lives = any(worker.state != WorkerState.BACKING_OFF for worker in workers)
     dead = [worker for worker in workers if worker.state == WorkerState.BACKING_OFF]
     if dead and not lives:
@@ -167,6 +187,12 @@ def _health(kept: _Kept, workers: list[WorkerStatus]) -> Verdict:
         once = worst.restarts < CRASHES
         return PipelineState.RESTARTING if once else PipelineState.CRASHING, reason
     return PipelineState.RUNNING, ""
+
+
+def _is_pool_of(kept: _Kept, now: Current | None) -> bool:
+    return (
+        now is not None and kept.pool.version == now.version and kept.created_us == now.created_us
+    )
 
 
 def _environment(now: Current) -> dict[str, str]:
