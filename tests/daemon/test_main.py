@@ -12,6 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf import empty_pb2
 
 from dassie._proto.pfs import pfs_pb2
 from tests.crash.pachd import BIN, Pachd, branch, commit, repo
@@ -180,6 +181,34 @@ def test_a_flipped_byte_is_an_error_that_names_file_commit_and_pack(server: Pach
             assert word in caught.value.details()
     finally:
         server.stop()
+
+
+def test_either_database_serves(tmp_path: Path, database_url: str) -> None:
+    server = Pachd(tmp_path, "--postgres-url", database_url)
+    for round_ in (b"1", b"2"):
+        server.start()
+        server.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo("r"), update=True))
+        put(server, "r", "/a", round_)
+        server.stop()
+    server.start()
+    assert get(server, "r", "/a") == b"12"
+    server.stop()
+
+
+def test_deleting_everything_leaves_an_empty_default_project(server: Pachd) -> None:
+    server.start()
+    project = pfs_pb2.Project(name="other")
+    server.pfs.CreateProject(pfs_pb2.CreateProjectRequest(project=project))
+    for name in ("a", "b"):
+        server.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo(name)))
+    out = pfs_pb2.CreateBranchRequest(branch=branch("b"), provenance=[branch("a")])
+    server.pfs.CreateBranch(out)
+    put(server, "a", "/a", b"x")
+    server.pfs.DeleteAll(empty_pb2.Empty())
+    assert list(server.pfs.ListRepo(pfs_pb2.ListRepoRequest())) == []
+    projects = server.pfs.ListProject(pfs_pb2.ListProjectRequest())
+    assert [info.project.name for info in projects] == ["default"]
+    server.stop()
 
 
 def test_the_module_runs_too() -> None:

@@ -34,8 +34,6 @@ class Config:
     log_level: str = "info"
     threads: int = 32
     """Calls that may block at the same time; more wait."""
-    workers: int = 0
-    """Worker processes of all pipelines together; 0: as many as there are processors."""
     sandbox: str = "bwrap"
     """How user code is shut in: `bwrap`, `auto` or `plain`."""
     gc_period: float = 600.0
@@ -73,7 +71,6 @@ _SOURCES: dict[str, _Source] = {
     "storage": _Source("--storage", "DASSIE_STORAGE", "URL of the object store"),
     "log_level": _Source("--log-level", "DASSIE_LOG_LEVEL", "one of " + ", ".join(LEVELS)),
     "threads": _Source("--threads", "DASSIE_THREADS", "calls that run at the same time"),
-    "workers": _Source("--workers", "DASSIE_WORKERS", "worker processes; 0: one per processor"),
     "sandbox": _Source(
         "--sandbox", "DASSIE_SANDBOX", "user code is shut in by: bwrap, auto or plain (nothing)"
     ),
@@ -86,7 +83,6 @@ _DEFAULT_TEXT = {
     "data": "$XDG_DATA_HOME/dassie or ~/.local/share/dassie",
     "database": "SQLite in the data folder",
     "storage": "a folder in the data folder",
-    "workers": "one per processor",
 }
 
 
@@ -207,7 +203,7 @@ def _checked(config: Config) -> Config:
         raise InvalidArgument(f"--sandbox must be bwrap, auto or plain, not {config.sandbox!r}")
     if config.threads < 2:
         raise InvalidArgument(f"--threads must be at least 2, not {config.threads}")
-    for name in ("workers", "gc_period", "gc_grace", "stop_grace"):
+    for name in ("gc_period", "gc_grace", "stop_grace"):
         if getattr(config, name) < 0:
             raise InvalidArgument(f"{_SOURCES[name].flag} must not be negative")
     scheme = config.database.partition(":")[0]
