@@ -105,7 +105,7 @@ def test_settings_are_checked(bad: dict[str, object]) -> None:
 
 
 def test_remedies_name_what_to_do() -> None:
-    assert "sandbox=plain" in bwrap.remedy("setting up uid map: Permission denied")
+    assert "--sandbox plain" in bwrap.remedy("setting up uid map: Permission denied")
 
 
 ORDINARY = """

