@@ -34,6 +34,7 @@ from dassie.doors.grpc.version import VersionService
 from dassie.doors.grpc.worker import WorkerService
 from dassie.errors import NotFound
 from dassie.meta.database import Database
+from dassie.meta.migrate import migrate
 from dassie.meta.rebuild import open_journal
 from dassie.meta.transaction import Tx
 from dassie.pfs import projects, views
@@ -69,7 +70,7 @@ class Daemon:
         clock = SystemClock()
         self._blob = open_store(config.storage_url)
         self._database = Database.open(config.database_url, clock=clock)
-        self._database.create_tables()
+        migrate(self._database)
         self._journal = open_journal(self._database, self._blob)
         _recover_index(self._database, self._blob)
         self._sessions = DatabaseSessions(self._database)
