@@ -32,4 +32,4 @@ class Limits:
     read_bytes: int = 4 * MIB
     read_gap: int = 64 << 10
     seal_threads: int = 2
-    edit_batch: int = 1 << 17
+    edit_batch: int = 1 << 16

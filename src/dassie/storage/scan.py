@@ -4,32 +4,44 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import islice, repeat
 
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeReader
 from dassie.storage.types import HASH_BYTES, Content, Dir, Entry
 
-READ_AHEAD = 64
+FIRST_AHEAD, READ_AHEAD = 32, 64
+"""Nodes fetched together: fewer at first, as a consumer may not want more."""
 
 
 def leaves(
-    nodes: NodeReader, root: Node, start: str = "", *, reverse: bool = False
+    nodes: NodeReader, root: Node, low: str = "", high: str = "", *, reverse: bool = False
 ) -> Iterator[Node]:
-    """Leaves that may hold keys from `start` on (`reverse`: keys up to `start`, if given)."""
-    if root.level == 0:
-        yield root
-        return
-    count = len(root.keys)
-    if reverse:
-        first = min(bisect_left(root.keys, start), count - 1) if start else count - 1
-        order = range(first, -1, -1)
-    else:
-        order = range(bisect_left(root.keys, start) if start else 0, count)
-    for position, i in enumerate(order):
-        if position % READ_AHEAD == 1:
-            nodes.prefetch(root.child(j) for j in order[position : position + READ_AHEAD])
-        yield from leaves(nodes, nodes.get(root.child(i)), start, reverse=reverse)
+    """Leaves that may hold keys from `low` to `high`; an empty bound is none."""
+    level: Iterator[Node] = iter((root,))
+    for _ in range(root.level):
+        level = _children(nodes, level, low, high, reverse=reverse)
+    return level
+
+
+def _children(
+    nodes: NodeReader, parents: Iterator[Node], low: str, high: str, *, reverse: bool
+) -> Iterator[Node]:
+    refs = (node.child(i) for node in parents for i in _order(node, low, high, reverse=reverse))
+    size = FIRST_AHEAD
+    while window := list(islice(refs, size)):
+        nodes.prefetch(window)
+        for ref in window:
+            yield nodes.get(ref)
+        size = READ_AHEAD
+
+
+def _order(node: Node, low: str, high: str, *, reverse: bool) -> range:
+    """Children to visit. Away from the bounds these exclude nothing."""
+    keys = node.keys
+    first = bisect_left(keys, low) if low else 0
+    last = min(bisect_left(keys, high), len(keys) - 1) if high else len(keys) - 1
+    return range(last, first - 1, -1) if reverse else range(first, last + 1)
 
 
 def find_leaf(nodes: NodeReader, root: Node, key: str) -> tuple[Node, int] | None:

@@ -163,23 +163,22 @@ class Trees:
         bound = _bound(path, after, reverse=reverse)
         if not isinstance(directory, Dir) or directory.ref is None or bound is None:
             return
-        low_key, high_key = prefix, _behind(prefix)
-        start = max(bound, prefix)
+        low, high, cut = max(bound, prefix), _behind(prefix), bisect_left
         if reverse:
-            start = min(bound, high_key) if bound and high_key else bound or high_key
-        for leaf in leaves(self._nodes, self._nodes.get(directory.ref), start, reverse=reverse):
+            low = prefix
+            if bound and (not high or bound < high):
+                high, cut = bound, bisect_right
+        root = self._nodes.get(directory.ref)
+        for leaf in leaves(self._nodes, root, low, high, reverse=reverse):
             keys = leaf.keys
-            low = bisect_left(keys, low_key if reverse else start)
-            upper = start if reverse and bound and start == bound else high_key
-            high = len(keys)
-            if upper:
-                high = bisect_right(keys, upper) if upper is bound else bisect_left(keys, upper)
+            first = bisect_left(keys, low) if low else 0
+            last = cut(keys, high) if high else len(keys)
             if deep and leaf.files is not None:
-                self._nodes.prefetch(leaf.child(i) for i in range(low, high) if keys[i][-1] == "/")
-            batch = entries(leaf, path, low, max(low, high))
+                self._nodes.prefetch(
+                    leaf.child(i) for i in range(first, last) if keys[i][-1] == "/"
+                )
+            batch = entries(leaf, path, first, max(first, last))
             yield batch[::-1] if reverse else batch
-            if prefix and (low > 0 if reverse else high < len(keys)):
-                return
 
     def _glob(
         self, top: Entry, pattern: Glob, depth: int, after: str, *, reverse: bool
