@@ -10,15 +10,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from dassie.base.chunking import MIN_CHUNK_BYTES
 from dassie.base.paths import parent
 from dassie.pfs.edits import EditBuffer, FileEdit, Graft, Removal
-from dassie.storage.contents import read_content
+from dassie.storage.contents import read_content, read_many
 from dassie.storage.errors import COLLISION, PathConflict
 from dassie.storage.trees import Trees
 from dassie.storage.types import Content, Delete, Dir, Edit, Entry, Put
 from dassie.storage.upload import Upload
 
 _MERGE_BATCH = 20_000
+_JOIN_FILES = 1024
+_JOIN_BYTES = 8 << 20
 _LOOKUP_COST = 8
 """A single look-up costs about as much as listing this many entries."""
 
@@ -67,38 +70,60 @@ def _apply_files(
         if isinstance(edit, FileEdit) and edit.parts and not edit.cleared
     ]
     existing = _existing(appended, root, trees)
-
-    def edits() -> Iterator[Edit]:
-        for path, edit in files.items():
-            if isinstance(edit, Content):
-                yield Put(path, edit)
-                continue
-            if not edit.parts:
-                if edit.cleared:
-                    yield Delete(path)
-                continue
-            # Overwriting is a Put without a Delete, so that a directory in its place is a
-            # collision and not lost.
-            before = existing.get(path)
-            if before is None:
-                yield Put(path, _joined(edit, upload))
-            else:
-                yield Put(path, upload.append(before, _pieces(edit.parts, upload)))
-
-    return upload.edit(root, edits())
+    return upload.edit(root, _as_tree_edits(files, existing, upload))
 
 
-def _joined(edit: FileEdit, upload: Upload) -> Content:
-    """One content of all parts; remembered, for when the edits have to be applied again."""
-    if len(edit.parts) > 1:
-        edit.parts = [upload.append(edit.parts[0], _pieces(edit.parts[1:], upload))]
-    return edit.parts[0]
+def _as_tree_edits(
+    files: dict[str, FileEdit | Content], existing: dict[str, Content], upload: Upload
+) -> Iterator[Edit]:
+    """Overwriting is a `Put` without a `Delete`, so that a directory in the file's place is a
+    collision and not lost."""
+    joins = SmallJoins(upload)
+    for path, edit in files.items():
+        if isinstance(edit, Content):
+            yield Put(path, edit)
+        elif not edit.parts:
+            if edit.cleared:
+                yield Delete(path)
+        elif path in existing:
+            yield from joins.add(path, [existing[path], *edit.parts])
+        elif len(edit.parts) == 1:
+            yield Put(path, edit.parts[0])
+        else:
+            yield from joins.add(path, edit.parts)
+    yield from joins.take()
 
 
-def _pieces(parts: list[Content], upload: Upload) -> Iterator[bytes]:
-    """The bytes of contents that may have been stored a moment ago."""
-    for part in parts:
-        yield from read_content(upload.read_chunks, part, 0, None)
+class SmallJoins:
+    """Contents joined to files: large ones at once, small ones many together, because fetching
+    each by itself costs more than everything else."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+        self._waiting: list[tuple[str, list[Content]]] = []
+        self._size = 0
+
+    def add(self, path: str, parts: list[Content]) -> Iterator[Put]:
+        """Join `parts` at `path`; yields the edits that are ready."""
+        size = sum(part.size for part in parts)
+        if size > MIN_CHUNK_BYTES:
+            rest = (piece for part in parts[1:] for piece in self._pieces(part))
+            yield Put(path, self._upload.append(parts[0], rest))
+            return
+        self._waiting.append((path, parts))
+        self._size += size
+        if self._size >= _JOIN_BYTES or len(self._waiting) >= _JOIN_FILES:
+            yield from self.take()
+
+    def take(self) -> Iterator[Put]:
+        """The edits of all that waits."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        data = read_many(self._upload.read_chunks, [part for _, parts in waiting for part in parts])
+        for path, parts in waiting:
+            yield Put(path, self._upload.put(b"".join([next(data) for _ in parts])))
+
+    def _pieces(self, part: Content) -> Iterator[bytes]:
+        return read_content(self._upload.read_chunks, part, 0, None)
 
 
 def _existing(paths: list[str], root: Dir, trees: Trees) -> dict[str, Content]:
