@@ -126,6 +126,25 @@ def test_an_unknown_repo(pfs: Stub) -> None:
     assert "repo default/no-such-repo not found" in error.details()
 
 
+def test_a_file_set_from_a_stream(pfs: Stub) -> None:
+    made = pfs.CreateFileSet(iter([add("/a", b"1"), add("/a", b"2"), add("/d/b", b"3")]))
+    assert read_set(pfs, made.file_set_id, "/a") == b"12"
+    with pytest.raises(grpc.RpcError) as caught:
+        pfs.CreateFileSet(iter([target("x"), add("/a")]))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(grpc.RpcError) as caught:
+        read_set(pfs, "0" * 32, "/a")
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    with pytest.raises(grpc.RpcError) as caught:
+        pfs.RenewFileSet(pfs_pb2.RenewFileSetRequest(file_set_id=made.file_set_id, ttl_seconds=0))
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def read_set(pfs: Stub, id_: str, path: str) -> bytes:
+    file = pfs_pb2.File(commit=pfs_pb2.Commit(repo=repo("__filesets__"), id=id_), path=path)
+    return b"".join(part.value for part in pfs.GetFile(pfs_pb2.GetFileRequest(file=file)))
+
+
 # -- streams that break
 
 
