@@ -67,3 +67,10 @@ def test_an_unknown_setting_in_the_file_is_named(tmp_path: Path) -> None:
     file.write_text("prot = 1\n")
     with pytest.raises(InvalidArgument, match="unknown setting 'prot'"):
         read(["--config", str(file)], {"HOME": "/h"})
+
+
+def test_exposed_paths_are_split_and_absolute() -> None:
+    config = read(["--expose", "/opt/tools, /srv/x:/tools"], {"HOME": "/home/x"})
+    assert config.exposed == ("/opt/tools", "/srv/x:/tools")
+    with pytest.raises(InvalidArgument, match="absolute"):
+        read(["--expose", "tools"], {"HOME": "/home/x"})

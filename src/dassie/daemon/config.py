@@ -36,6 +36,8 @@ class Config:
     """Calls that may block at the same time; more wait."""
     sandbox: str = "bwrap"
     """How user code is shut in: `bwrap`, `auto` or `plain`."""
+    expose: str = ""
+    """Absolute paths that user code may read beside the system's, separated by commas."""
     gc_period: float = 600.0
     """Seconds between two runs of the garbage collector; 0: never."""
     gc_grace: float = 3600.0
@@ -46,6 +48,10 @@ class Config:
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.data / 'metadata.db'}"
+
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        return tuple(path.strip() for path in self.expose.split(",") if path.strip())
 
     @property
     def storage_url(self) -> str:
@@ -74,6 +80,9 @@ _SOURCES: dict[str, _Source] = {
     "sandbox": _Source(
         "--sandbox", "DASSIE_SANDBOX", "user code is shut in by: bwrap, auto or plain (nothing)"
     ),
+    "expose": _Source(
+        "--expose", "DASSIE_EXPOSE", "further paths that user code may read: /a,/b:/seen/as"
+    ),
     "gc_period": _Source("--gc-period", "STORAGE_GC_PERIOD", "seconds between collections; 0: off"),
     "gc_grace": _Source("--gc-grace", "DASSIE_GC_GRACE", "seconds for which garbage is kept"),
     "stop_grace": _Source("--stop-grace", "DASSIE_STOP_GRACE", "seconds for calls on SIGTERM"),
@@ -83,6 +92,7 @@ _DEFAULT_TEXT = {
     "data": "$XDG_DATA_HOME/dassie or ~/.local/share/dassie",
     "database": "SQLite in the data folder",
     "storage": "a folder in the data folder",
+    "expose": "none",
 }
 
 
@@ -201,6 +211,9 @@ def _checked(config: Config) -> Config:
         )
     if config.sandbox not in ("bwrap", "auto", "plain"):
         raise InvalidArgument(f"--sandbox must be bwrap, auto or plain, not {config.sandbox!r}")
+    for path in config.exposed:
+        if not path.startswith("/"):
+            raise InvalidArgument(f"--expose takes absolute paths, not {path!r}")
     if config.threads < 2:
         raise InvalidArgument(f"--threads must be at least 2, not {config.threads}")
     for name in ("gc_period", "gc_grace", "stop_grace"):

@@ -82,7 +82,9 @@ class Daemon:
         executor = ProcessExecutor(
             lambda: self._address,
             config.data / "workers",
-            SandboxSettings(mode=config.sandbox, hidden=(str(config.data),)),
+            SandboxSettings(
+                mode=config.sandbox, read_only=config.exposed, hidden=(str(config.data),)
+            ),
         )
         self._pps = Pps(self._database, self._graph, self._storage, self._sessions, executor, clock)
         policy = Policy(grace=timedelta(seconds=config.gc_grace))
