@@ -157,6 +157,7 @@ class World:
             controller._threads = threads
         for function, key in submitted.calls:
             function(key)
+        controller._master.flush()
 
     def settle(self, code: UserCode | None = None, *, turns: int = 50) -> None:
         """Turn and work until no job is unfinished."""

@@ -87,13 +87,14 @@ class SpecCache:
 
 
 class MasterLog:
-    """The controller's own lines in pipelines' logs, gathered and written once per turn."""
+    """The controller's own lines in pipelines' logs, gathered and written once a second."""
 
     def __init__(self, store: LogStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._lines: list[LogLine] = []
+        self._flush_at = 0.0
         self._prune_at = clock.monotonic() + PRUNE_SECONDS
 
     def note(self, job: JobInfo, message: str) -> None:
@@ -104,12 +105,20 @@ class MasterLog:
         with self._lock:
             self._lines.append(line)
 
+    def turn(self) -> None:
+        """Flush, but not at every turn: a transaction more would delay those of jobs."""
+        if self._clock.monotonic() >= self._flush_at:
+            self._flush_at = self._clock.monotonic() + TICK_SECONDS
+            self.flush()
+        self._prune()
+
     def flush(self) -> None:
+        """Store the lines that are waiting."""
         with self._lock:
             lines, self._lines = self._lines, []
         self._store.append(lines)
 
-    def prune(self) -> None:
+    def _prune(self) -> None:
         """Once a minute, forget what is too old or too much."""
         if self._clock.monotonic() < self._prune_at:
             return
@@ -185,8 +194,7 @@ class Controller:
         for key in sorted(busy & specs.keys()):
             self._submit(key)
         self._sweep(leftovers)
-        self._master.flush()
-        self._master.prune()
+        self._master.turn()
 
     def _sweep(self, seqs: list[int]) -> None:
         """Delete rows of jobs that have ended, in small transactions, a few at every turn."""
