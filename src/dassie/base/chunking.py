@@ -14,18 +14,14 @@ MIN_CHUNK_BYTES = 256 << 10
 AVERAGE_CHUNK_BYTES = 1 << 20
 MAX_CHUNK_BYTES = 4 << 20
 
-_CUTTER_PARAMETERS = {
-    "avg_size": AVERAGE_CHUNK_BYTES,
-    "min_size": MIN_CHUNK_BYTES,
-    "max_size": MAX_CHUNK_BYTES,
-}
-
 
 class Cutter:
     """Finds chunk boundaries in a stream seen through a window. One per stream; not thread-safe."""
 
     def __init__(self) -> None:
-        self._cdc = FastCDC(**_CUTTER_PARAMETERS)
+        self._cdc = FastCDC(
+            avg_size=AVERAGE_CHUNK_BYTES, min_size=MIN_CHUNK_BYTES, max_size=MAX_CHUNK_BYTES
+        )
 
     def cut(self, window: bytes | bytearray | memoryview, *, final: bool) -> list[int]:
         """Lengths of the chunks that start the window and whose end is certain.
