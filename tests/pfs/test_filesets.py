@@ -84,7 +84,7 @@ def test_add_to_an_open_commit(files: Files, file_sets: FileSets) -> None:
     start(files)
     file_sets.add(REF, first)
     file_sets.add(REF, second)
-    assert content(files, REF) == {"/a": b"1", "/b": b"2"}
+    assert content(files, REF) == {"/a": b"1", "/b": b"12"}
     with files.graph.transaction() as gtx:
         commits.finish(gtx, REF)
     with pytest.raises(CommitFinished):
@@ -99,9 +99,50 @@ def test_get_total_and_diff(files: Files, file_sets: FileSets) -> None:
     assert content(files, as_commit(file_sets.get(REF, diff=True))) == {"/b": b"b"}
 
 
+def test_a_set_does_to_a_commit_what_was_done_to_it(files: Files, file_sets: FileSets) -> None:
+    before = {"/keep": b"k", "/log": b"l", "/gone": b"g", "/d/x": b"x", "/over": b"o"}
+    start(files)
+    for path, data in before.items():
+        with files.modify(REF) as stream:
+            stream.add(path, data)
+    with file_sets.create() as stream:
+        stream.add("/log", b"+")
+        stream.delete("/gone")
+        stream.delete("/d/")
+        stream.add("/d/y", b"y")
+        stream.delete("/over")
+        stream.add("/over", b"O")
+    assert stream.commit is not None
+    id_ = stream.commit.id
+    assert content(files, as_commit(id_)) == {"/d/y": b"y", "/log": b"+", "/over": b"O"}
+    composed = file_sets.compose([create(file_sets, **{"/gone": b"!", "/log": b"-"}), id_])
+    after = {"/keep": b"k", "/log": b"l+", "/d/y": b"y", "/over": b"O"}
+    file_sets.add(REF, id_)
+    assert content(files, REF) == after
+    file_sets.add(REF, composed)
+    assert content(files, REF) == after | {"/log": b"l+-+"}
+
+
+def test_difference_as_a_set(files: Files, file_sets: FileSets) -> None:
+    with files.modify(REF) as stream:
+        stream.add("/a", b"1")
+        stream.add("/b", b"1")
+    with files.modify(REF) as stream:
+        stream.delete("/a")
+        stream.add("/b", b"2")
+    id_ = file_sets.get(REF, diff=True)
+    assert content(files, as_commit(id_)) == {"/b": b"12"}
+    start(files)
+    with files.modify(REF) as stream:
+        stream.add("/a", b"again")
+        stream.add("/c", b"3")
+    file_sets.add(REF, id_)
+    assert content(files, REF) == {"/b": b"12", "/c": b"3"}
+
+
 def test_compose(files: Files, file_sets: FileSets) -> None:
     ids = [create(file_sets, **{"d/x": b"1", "d/y": b"1"}), create(file_sets, **{"d/y": b"2"})]
-    assert content(files, as_commit(file_sets.compose(ids))) == {"/d/x": b"1", "/d/y": b"2"}
+    assert content(files, as_commit(file_sets.compose(ids))) == {"/d/x": b"1", "/d/y": b"12"}
     assert content(files, as_commit(file_sets.compose([]))) == {}
 
 

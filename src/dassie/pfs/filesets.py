@@ -22,6 +22,7 @@ from dassie.pfs.edits import EditBuffer
 from dassie.pfs.files import Files
 from dassie.pfs.model import CommitKey, CommitRef
 from dassie.pfs.modification import Modification
+from dassie.pfs.overlay import Overlay, overlay
 from dassie.pfs.reading import PathRange
 from dassie.pfs.tables import filesets
 from dassie.pfs.transaction import tree_columns
@@ -49,22 +50,21 @@ class FileSets:
             modification = Modification(storage, upload, self._files.finished_view)
             yield modification
             modification.close()
-            root = apply(modification.edits, EMPTY_DIR, upload, storage.tree)
-            id_ = self._store(root, ttl_s, upload)
-            modification.commit, modification.root = CommitKey(FILE_SETS_REPO, id_), root
+            made = self._made(modification.edits, upload)
+            id_ = self._store(made, ttl_s, upload)
+            modification.commit, modification.root = CommitKey(FILE_SETS_REPO, id_), made.root
 
     def get(self, ref: CommitRef, *, diff: bool = False, ttl_s: int = DEFAULT_TTL_S) -> str:
-        """The content of a commit as a file set; with `diff`, the files it added or changed."""
+        """The content of a commit as a file set; with `diff`, what it did to its parent's."""
         with self._files.storage.session() as upload:
-            root = self._changed(ref, upload) if diff else self._files.view(ref).root
-            return self._store(root, ttl_s, upload)
+            if diff:
+                return self._store(self._made(self._difference(ref), upload), ttl_s, upload)
+            return self._store(Overlay(self._files.view(ref).root), ttl_s, upload)
 
     def add(self, ref: CommitRef, id_: str) -> None:
-        """Put the files of a set into an open commit, over what is there."""
+        """Do to an open commit what was done to make the set: put, append, delete."""
         with self._files.modify(ref, open_only=True) as modification:
-            with self._db.read() as tx:
-                root = file_set_root(tx, id_)
-            modification.edits.graft("/", root)
+            self._overlay(id_).replay(modification.edits, self._files.storage.tree)
 
     def renew(self, id_: str, ttl_s: int) -> None:
         """Let a set live for `ttl_s` more seconds from now."""
@@ -75,14 +75,12 @@ class FileSets:
             tx.execute(sa.update(filesets).where(filesets.c.id == id_).values(expires_us=expires))
 
     def compose(self, ids: Sequence[str], ttl_s: int = DEFAULT_TTL_S) -> str:
-        """A set of all files of those sets; where two have a path, the later one counts."""
-        storage, edits = self._files.storage, EditBuffer()
-        with storage.session() as upload:
-            with self._db.read() as tx:
-                for id_ in ids:
-                    edits.graft("/", file_set_root(tx, id_))
-            root = apply(edits, EMPTY_DIR, upload, storage.tree)
-            return self._store(root, ttl_s, upload)
+        """A set that does what those sets do, one after the other."""
+        edits = EditBuffer()
+        with self._files.storage.session() as upload:
+            for id_ in ids:
+                self._overlay(id_).replay(edits, self._files.storage.tree)
+            return self._store(self._made(edits, upload), ttl_s, upload)
 
     def shard(self, id_: str, num_files: int = 0, size_bytes: int = 0) -> list[PathRange]:
         """Ranges of paths that cover the set, none with more files or bytes than asked for, except
@@ -109,22 +107,34 @@ class FileSets:
             expired = filesets.c.expires_us <= to_micros(tx.now)
             return tx.execute(sa.delete(filesets).where(expired)).rowcount
 
-    def _changed(self, ref: CommitRef, upload: Upload) -> Dir:
-        edits = EditBuffer()
-        for _, new in self._files.diff(ref, "/"):
-            if new is not None and not isinstance(new.entry.node, Dir):
-                edits.add(new.entry.path, new.entry.node)
-        return apply(edits, EMPTY_DIR, upload, self._files.storage.tree)
+    def _overlay(self, id_: str) -> Overlay:
+        with self._db.read() as tx:
+            root = file_set_root(tx, id_)
+            effects = tx.execute(sa.select(filesets.c.effects).where(filesets.c.id == id_))
+            return Overlay.parse(root, effects.scalar_one())
 
-    def _store(self, root: Dir, ttl_s: int, upload: Upload) -> str:
+    def _made(self, edits: EditBuffer, upload: Upload) -> Overlay:
+        trees = self._files.storage.tree
+        return overlay(edits, apply(edits, EMPTY_DIR, upload, trees), trees)
+
+    def _difference(self, ref: CommitRef) -> EditBuffer:
+        edits = EditBuffer()
+        for old, new in self._files.diff(ref, "/"):
+            if new is not None and not isinstance(new.entry.node, Dir):
+                edits.put([new.entry.path], [new.entry.node])
+            elif new is None and old is not None and not isinstance(old.entry.node, Dir):
+                edits.delete(old.entry.path)
+        return edits
+
+    def _store(self, made: Overlay, ttl_s: int, upload: Upload) -> str:
         check_ttl(ttl_s)
         upload.flush()
         id_ = new_id()
         with self._db.write() as tx:
             upload.publish(tx)
             expires = to_micros(tx.now + timedelta(seconds=ttl_s))
-            row = {"id": id_, **tree_columns(root), "expires_us": expires}
-            tx.execute(sa.insert(filesets).values(row))
+            row = {"id": id_, "effects": made.effects, "expires_us": expires}
+            tx.execute(sa.insert(filesets).values(row | tree_columns(made.root)))
             tx.notify("filesets")
         return id_
 

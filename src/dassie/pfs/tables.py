@@ -148,6 +148,8 @@ filesets = sa.Table(
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
     *_tree(),
+    # What it deletes and appends to when it is laid over other content (JSON).
+    sa.Column("effects", sa.Text, nullable=False, server_default="{}"),
     sa.Column("expires_us", sa.BigInteger, nullable=False),
 )
 sa.Index("filesets_by_expiry", filesets.c.expires_us)

@@ -81,6 +81,7 @@ def _filesets() -> None:
         sa.Column("root_ref", sa.LargeBinary(), nullable=True),
         sa.Column("root_size", sa.BigInteger(), nullable=True),
         sa.Column("root_files", sa.BigInteger(), nullable=True),
+        sa.Column("effects", sa.Text(), server_default="{}", nullable=False),
         sa.Column("expires_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("filesets_pkey")),
     )
