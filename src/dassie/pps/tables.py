@@ -78,12 +78,8 @@ jobs = sa.Table(
 )
 sa.Index("jobs_by_pipeline", jobs.c.project, jobs.c.pipeline, jobs.c.seq)
 sa.Index("jobs_by_set", jobs.c.id)
-sa.Index(
-    "jobs_unfinished",
-    jobs.c.seq,
-    sqlite_where=jobs.c.finished_us.is_(None),
-    postgresql_where=jobs.c.finished_us.is_(None),
-)
+# Not a partial index: naming one for PostgreSQL loads that dialect, 60 ms of every start.
+sa.Index("jobs_unfinished", jobs.c.finished_us, jobs.c.seq)
 
 PROCESS, REMOVE = 0, 1
 """`datum_tasks.kind`: a datum to process (after removing what the base has of it), or one that the

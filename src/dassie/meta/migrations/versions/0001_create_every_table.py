@@ -119,14 +119,7 @@ def _jobs() -> None:
     )
     op.create_index("jobs_by_pipeline", "jobs", ["project", "pipeline", "seq"], unique=False)
     op.create_index("jobs_by_set", "jobs", ["id"], unique=False)
-    op.create_index(
-        "jobs_unfinished",
-        "jobs",
-        ["seq"],
-        unique=False,
-        sqlite_where=sa.text("finished_us IS NULL"),
-        postgresql_where=sa.text("finished_us IS NULL"),
-    )
+    op.create_index("jobs_unfinished", "jobs", ["finished_us", "seq"], unique=False)
 
 
 def _journal_outbox() -> None:
