@@ -7,6 +7,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 DEMO   := $(VENV)/.demo-ready
 
+# Servers that the tests start would compile the whole library anew each time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint types imports sizes proto-check tests bench lock clean
 
 demo: $(DEMO)            ## the image tutorial on real photographs; KEEP=1 leaves the server running
