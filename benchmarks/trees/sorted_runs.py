@@ -56,10 +56,12 @@ class Commit(NamedTuple):
 class SortedRuns:
     """The store."""
 
-    def __init__(self, blob: BlobStore, cache_blocks: int = 2000) -> None:
+    def __init__(self, blob: BlobStore, cache_blocks: int = 700) -> None:
         self._blob = blob
         self._cache: OrderedDict[tuple[str, int], list[Record]] = OrderedDict()
-        self._cache_blocks = cache_blocks
+        self._cache_blocks = (
+            cache_blocks  # of decoded records: about as many bytes as Dassie's cache
+        )
         self.written = 0
 
     # -- runs
