@@ -1,4 +1,4 @@
-"""What storage alone costs, without doors and clients: `python benchmarks/storage.py [--where DIR]`.
+"""What storage costs without doors and clients: `python benchmarks/storage.py [--where DIR]`.
 
 100,000 files of 4 KiB and one of 1 GiB, random bytes: stored, stored again, read back. Prints wall
 and CPU seconds. The difference between this and `benchmarks/run.py` is the price of the wire.
