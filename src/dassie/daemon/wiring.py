@@ -37,7 +37,7 @@ from dassie.meta.database import Database
 from dassie.meta.migrate import migrate
 from dassie.meta.rebuild import open_journal
 from dassie.meta.transaction import Tx
-from dassie.pfs import projects, views
+from dassie.pfs import fsck, projects, views
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
 from dassie.pfs.graph import Graph
@@ -45,7 +45,6 @@ from dassie.pps import roots as pps_roots
 from dassie.pps.executors.process import ProcessExecutor
 from dassie.pps.sandbox.settings import SandboxSettings
 from dassie.pps.service import Pps
-from dassie.storage.check import Checker
 from dassie.storage.gc import Collector, Policy
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.recover import recover
@@ -109,7 +108,7 @@ class Daemon:
                     file_sets,
                     self._database.notifier,
                     self._pps.project_defaults,
-                    self._check_storage,
+                    lambda: fsck.damage(self._graph, self._storage),
                 ),
                 "pps_v2.API": PpsService(self._pps, self._database.notifier, clock),
                 "transaction_v2.API": TransactionService(),
@@ -163,17 +162,6 @@ class Daemon:
                 len(report.deleted),
                 report.freed_bytes,
             )
-
-    def _check_storage(self) -> Iterator[str]:
-        """What is wrong, as far as can be seen without reading every byte."""
-        checker = Checker(self._database, self._storage)
-        with self._graph.snapshot() as tx:
-            roots = [root for root in _roots(tx) if isinstance(root, Dir)]
-        for problem in checker.packs():
-            yield problem.message
-        for root in roots:
-            for problem in checker.tree(root):
-                yield problem.message
 
 
 def _roots(tx: Tx) -> Iterator[Dir | Content]:
