@@ -124,9 +124,7 @@ def test_a_failing_store_undoes_nothing(db: Database, new_database: Make) -> Non
     assert contents(other) == contents(db)
 
 
-def test_overlapping_objects_are_replayed_once(
-    db: Database, database_url: str, new_database: Make
-) -> None:
+def test_overlapping_objects_are_replayed_once(db: Database, new_database: Make) -> None:
     store = MemoryStore()
     work(Graph(db, ManualClock(), journal=Journal(db, store)))
     # As after a crash before the outbox was emptied.

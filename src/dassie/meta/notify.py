@@ -9,6 +9,7 @@ one wake-up. Subscribe first, then read, then wait, and nothing is missed. With 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Iterable
@@ -144,7 +145,6 @@ class PostgresBridge:
         self._notifier = notifier
         self._me = new_id()
         self._stop = threading.Event()
-        self._connection: psycopg.Connection[tuple[object, ...]] | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
         self._thread.start()
@@ -163,7 +163,12 @@ class PostgresBridge:
 
     def close(self) -> None:
         """End the listening thread."""
+        import psycopg
+
         self._stop.set()
+        # A notification of its own ends its wait at once; without, the wait ends by itself.
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self._dsn) as connection:
+            connection.execute(f"NOTIFY {_PG_CHANNEL}")
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
@@ -173,9 +178,9 @@ class PostgresBridge:
             try:
                 with psycopg.connect(self._dsn, autocommit=True) as connection:
                     connection.execute(f"LISTEN {_PG_CHANNEL}")
-                    self._ready.set()
                     # What was notified while nobody listened is lost: let everyone look.
                     self._notifier.wake_all()
+                    self._ready.set()
                     self._listen(connection)
             except psycopg.Error as error:
                 if not self._stop.is_set():

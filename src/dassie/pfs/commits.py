@@ -37,13 +37,10 @@ from dassie.pfs.model import (
 )
 from dassie.pfs.refs import check_branch_name, spell
 from dassie.pfs.rows import Row
-from dassie.pfs.tables import branch_provenance, commit_provenance
+from dassie.pfs.tables import commit_provenance
 from dassie.pfs.transaction import GraphTx, NewCommit, tree_columns
 from dassie.storage.types import Dir
 
-_HAS_BRANCH_PROVENANCE = sa.select(
-    sa.exists().where(branch_provenance.c.downstream == sa.bindparam("branch"))
-)
 _HAS_COMMIT_PROVENANCE = sa.select(
     sa.exists().where(commit_provenance.c.downstream == sa.bindparam("seq"))
 )
@@ -65,10 +62,7 @@ def start(
     """
     check_branch_name(branch.name)
     place = rows.find_branch(gtx.tx, branch)
-    is_output = place.id is not None and bool(
-        gtx.tx.execute(_HAS_BRANCH_PROVENANCE, {"branch": place.id}).scalar()
-    )
-    if is_output and not internal:
+    if place.is_output and not internal:
         raise OutputBranch(branch)
     if place.id is not None and place.head_finishing_us is None:
         raise ParentNotFinished(CommitKey(branch.repo, place.head_set))
@@ -79,11 +73,11 @@ def start(
         branch=branch,
         parent=above,
         origin=origin,
-        root=history.base_content(gtx.tx, key, above),
+        root=_start_content(gtx.tx, key, place, above),
         description=description,
     )
     [seq] = gtx.add_commits([new])
-    if is_output:
+    if place.is_output:
         gtx.bare_heads.add(seq)
     if place.id is None:
         gtx.add_branch(place.repo_id, branch.name, seq)
@@ -107,6 +101,15 @@ def _parent(tx: Tx, branch: BranchKey, place: Row, parent: CommitRef | None) -> 
         raise ParentNotFinished(rows.commit_key(row))
     seq: int = row.seq
     return seq
+
+
+def _start_content(tx: Tx, key: CommitKey, place: Row, parent: int | None) -> Dir:
+    """What a new commit starts from; mostly the head that was just read."""
+    if parent is not None and parent == place.head and not place.head_error:
+        found = rows.tree(place)
+        if found is not None:
+            return found
+    return history.base_content(tx, key, parent)
 
 
 def finish(

@@ -24,7 +24,13 @@ from dassie.pfs.model import (
     Origin,
     RepoKey,
 )
-from dassie.pfs.tables import branches, commit_provenance, commits, repos
+from dassie.pfs.tables import (
+    branch_provenance,
+    branches,
+    commit_provenance,
+    commits,
+    repos,
+)
 from dassie.storage.types import Dir
 
 BATCH: Final = 500
@@ -105,6 +111,10 @@ _BRANCH = (
         _head.c.root_ref,
         _head.c.root_size,
         _head.c.root_files,
+        sa.exists()
+        .where(branch_provenance.c.downstream == branches.c.id)
+        .correlate(branches)
+        .label("is_output"),
     )
     .select_from(repos)
     .join(
