@@ -40,6 +40,7 @@ class PackPool:
     def __init__(self, blob: BlobStore, index: ChunkIndex, limits: Limits) -> None:
         self._blob = blob
         self._index = index
+        self._batches = index if isinstance(index, BatchIndex) else None
         self.limits = limits
         self._executor = ThreadPoolExecutor(limits.seal_threads, thread_name_prefix="pack")
         self._lock = threading.Lock()
@@ -102,8 +103,8 @@ class PackPool:
 
     def record(self, packs: list[Pack]) -> None:
         """Enter stored packs in the index: together, where it can, as that costs it much less."""
-        if isinstance(self._index, BatchIndex):
-            self._index.add_packs(packs)
+        if self._batches is not None:
+            self._batches.add_packs(packs)
         else:
             for key, size, entries in packs:
                 self._index.add_pack(key, size, entries)
