@@ -6,6 +6,7 @@ project `default`, repo type `user`.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
@@ -74,7 +75,26 @@ def file_ref(file: pfs_pb2.File) -> tuple[CommitRef, str]:
 
 
 def moment(timestamp: Timestamp) -> datetime:
-    return timestamp.ToDatetime(tzinfo=UTC)
+    try:
+        return timestamp.ToDatetime(tzinfo=UTC)
+    except (OverflowError, ValueError):
+        seconds, nanos = timestamp.seconds, timestamp.nanos
+        raise InvalidArgument(f"not a time: {seconds} s and {nanos} ns since 1970") from None
+
+
+def origin(kind: int) -> Origin | None:
+    """Which commits a request wants; 0 is all."""
+    try:
+        return Origin(kind) if kind else None
+    except ValueError:
+        raise InvalidArgument(f"no such origin kind: {kind}") from None
+
+
+def at_most(number: int, field: str) -> int:
+    """How many answers a request wants; 0 is without limit."""
+    if number < 0:
+        raise InvalidArgument(f"{field} must not be negative, not {number}")
+    return min(number, sys.maxsize)
 
 
 def file_set_ref(file_set_id: str) -> CommitRef:

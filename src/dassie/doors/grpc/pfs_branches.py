@@ -74,5 +74,6 @@ class BranchMethods:
     ) -> Iterator[pfs_pb2.BranchInfo]:
         starts = [convert.picked_branch(picker) for picker in request.start]
         with self._graph.snapshot() as tx:
-            infos = list(walk(tx, starts, limit=request.max_branches, max_depth=request.max_depth))
+            limit = convert.at_most(request.max_branches, "max_branches")
+            infos = list(walk(tx, starts, limit=limit, max_depth=request.max_depth))
         yield from map(convert.branch_info, infos)

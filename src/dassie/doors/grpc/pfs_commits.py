@@ -14,7 +14,7 @@ from itertools import takewhile
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import Call
-from dassie.errors import InvalidArgument, NotFound
+from dassie.errors import NotFound
 from dassie.meta.notify import Notifier
 from dassie.pfs import commits, lineage, repos
 from dassie.pfs.files import Files
@@ -106,8 +106,7 @@ class CommitMethods(CommitWaits):
         started_before = (
             convert.moment(request.started_time) if request.HasField("started_time") else None
         )
-        if request.number < 0:
-            raise InvalidArgument(f"number must not be negative, not {request.number}")
+        number = convert.at_most(request.number, "number")
         with self._graph.snapshot() as tx:
             infos = list(
                 commits.list_(
@@ -115,9 +114,9 @@ class CommitMethods(CommitWaits):
                     _listed_repo(request),
                     from_=convert.optional_commit_ref(getattr(request, "from")),
                     to=convert.optional_commit_ref(request.to),
-                    number=request.number,
+                    number=number,
                     reverse=request.reverse,
-                    origin=_origin(request.origin_kind),
+                    origin=convert.origin(request.origin_kind),
                     started_before=started_before,
                 )
             )
@@ -179,7 +178,7 @@ class CommitMethods(CommitWaits):
         """
         repo = convert.repo_key(request.repo)
         from_ = convert.optional_commit_ref(getattr(request, "from"))
-        origin = _origin(request.origin_kind)
+        origin = convert.origin(request.origin_kind)
         seen: dict[CommitKey, None] = {}
         if from_ is not None:
             seen.update(dict.fromkeys(await call.run(self._up_to, from_)))
@@ -226,10 +225,6 @@ def _listed_repo(request: pfs_pb2.ListCommitRequest) -> RepoKey:
     if request.HasField("repo"):
         return convert.repo_key(request.repo)
     return convert.commit_ref(request.to).repo
-
-
-def _origin(kind: int) -> Origin | None:
-    return Origin(kind) if kind else None
 
 
 def out_of_time(call: Call) -> bool:

@@ -4,7 +4,7 @@ doors."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from google.protobuf import json_format
@@ -59,7 +59,10 @@ def project_names(messages: Sequence[pfs_pb2.Project]) -> tuple[str, ...]:
 
 def document(message: Message) -> dict[str, Any]:
     """A message as the JSON document that says the same. What is unset is absent."""
-    return json_format.MessageToDict(message)
+    try:
+        return json_format.MessageToDict(message)
+    except json_format.SerializeToJsonError as error:  # a time or a duration that is none
+        raise InvalidArgument(f"{message.DESCRIPTOR.name}: {error}") from None
 
 
 def create_request(document: Mapping[str, Any]) -> pps_pb2.CreatePipelineRequest:
@@ -71,8 +74,7 @@ def moment(message: Message, field: str) -> datetime | None:
     """A timestamp field, `None` when it is not set."""
     if not message.HasField(field):
         return None
-    stamp: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
-    return stamp
+    return convert.moment(getattr(message, field))
 
 
 def matches(file: InputFile, data_filter: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from dassie._proto.pps import pps_pb2
 from dassie.base.clock import Clock
+from dassie.doors.grpc import convert
 from dassie.doors.grpc import pps_convert as wire
 from dassie.doors.grpc.calls import Call, Requests
 from dassie.doors.grpc.pps_jobs import RECHECK_S
@@ -36,8 +37,7 @@ class DatumMethods:
     ) -> Iterator[pps_pb2.DatumInfo]:
         if request.HasField("job") == request.HasField("input"):
             raise InvalidArgument("list datum needs a job or an input, and not both")
-        if request.number < 0:
-            raise InvalidArgument("number must be non-negative")
+        number = convert.at_most(request.number, "number")
         states = wire.datum_states(request.filter.state)
         if request.HasField("job"):
             datums = self._pps.list_datums(
@@ -54,7 +54,7 @@ class DatumMethods:
                 )
             if states:
                 datums = (info for info in datums if info.state in states)
-        for info in islice(datums, request.number or None):
+        for info in islice(datums, number or None):
             yield wire.datum_info(info)
 
     def inspect_datum(self, request: pps_pb2.InspectDatumRequest, _call: Call) -> pps_pb2.DatumInfo:

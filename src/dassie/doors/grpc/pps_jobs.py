@@ -144,12 +144,11 @@ def page(
     reverse: bool,
 ) -> Iterator[_T]:
     """`number` items (0 = all) beyond `marker`: older ones, or newer ones when `reverse`."""
-    if number < 0:
-        raise InvalidArgument("number must be non-negative")
+    wanted = convert.at_most(number, "number")
     if marker is not None:
         items = (
             item
             for item in items
             if (time_of(item) > marker if reverse else time_of(item) < marker)
         )
-    return islice(items, number or None)
+    return islice(items, wanted or None)

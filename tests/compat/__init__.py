@@ -1,0 +1,1 @@
+"""The official clients, played against one real server."""
