@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -316,3 +317,16 @@ def test_errored_commits_are_no_base(files: Files) -> None:
         commits.finish(gtx, REF, error="it went wrong")
     put(files, c=b"3")
     assert content(files) == {"/a": b"1", "/c": b"3"}
+
+
+def test_many_writers_of_one_branch(files: Files) -> None:
+    def write(number: int) -> None:
+        for turn in range(3):
+            add(files, (f"/{number}/{turn}", "x"), ("/shared", f"{number}.{turn} "))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    found = content(files)
+    assert len(found) == 25
+    assert len(set(found["/shared"].split())) == 24
+    assert commit_count(files) == 24

@@ -178,6 +178,8 @@ class _Upload:
             if self._failure is not None:
                 raise self._failure from None
             raise from_call(error, self._connection.target.address) from error
+        finally:
+            call.cancel()  # when the caller was interrupted; else there is nothing left to cancel
         if done is None:
             raise DataLoss("the server ended the upload without confirming it")
         return done

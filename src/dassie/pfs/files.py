@@ -52,7 +52,7 @@ class Files:
         `open_only`). With `expected_root_hash`, `Aborted` unless the edits apply to exactly that
         content.
         """
-        self._publisher.check(target, open_only=open_only)
+        self._publisher.check(target, expected_root_hash, open_only=open_only)
         with self.storage.session() as upload:
             modification = Modification(self.storage, upload, self.finished_view)
             yield modification

@@ -62,10 +62,13 @@ class Publisher:
         self._storage = storage
         self._turns = Turns()
 
-    def check(self, target: CommitRef, *, open_only: bool = False) -> None:
+    def check(
+        self, target: CommitRef, expected_root_hash: bytes = b"", *, open_only: bool = False
+    ) -> None:
         """Raise now what would be raised at the end, before data is moved for nothing."""
         with self._graph.snapshot() as tx:
             found = destination(tx, target)
+        _check_expected(found, expected_root_hash)
         if open_only and found.commit is None:
             if found.head is None:
                 raise BranchNotFound(found.branch)
