@@ -260,6 +260,10 @@ class Machine(World):
 
 def _unsafe_but_fast(db: Database) -> None:
     """The machine that the tests run on does not crash."""
-    connection = db.engines[0].raw_connection()
-    connection.execute("PRAGMA synchronous = OFF")
-    connection.close()
+
+    def relax(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    sa.event.listen(db.engines[0], "connect", relax)
+    with closing(db.engines[0].raw_connection()) as connection:
+        relax(connection.driver_connection, None)
