@@ -24,6 +24,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dassie.base.paths import MAX_ELEMENTS
 from dassie.errors import InvalidArgument
 
 MAX_PATTERN = 4096
@@ -121,6 +122,8 @@ def _parse(pattern: str) -> Glob:
         return Glob(pattern, (), re.compile("/"))
     whole = _Translator(pattern, body).translate()
     parts = _elements(body)
+    if len(parts) > MAX_ELEMENTS:
+        raise InvalidArgument(f"glob pattern has more than {MAX_ELEMENTS} elements")
     components = []
     for part in parts:
         if _crosses(part):
