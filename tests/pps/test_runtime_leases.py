@@ -235,7 +235,9 @@ def test_restart_datum_picks_by_path_and_hash(world: World) -> None:
     tokens = [datum.token for datum in leased.values()]
     _, restart = bench.dispatcher.heartbeat(bench.pool.token, "w", tokens, "")
     assert restart == {leased["/1"].token}
-    with pytest.raises(Exception, match=r"no running datum of job .* matches /none"):
+    with pytest.raises(
+        Exception, match=r"datum matching filter \[/none\] could not be found for job ID"
+    ):
         world.pps.restart_datum(bench.job.key, ["/none"])
     file = leased["/2"].inputs[0]
     world.pps.restart_datum(bench.job.key, ["/2", file.node.hash.hex()])

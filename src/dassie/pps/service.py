@@ -25,7 +25,6 @@ from dassie.pps.authoring import CLUSTER, Author
 from dassie.pps.datums import DatumInputs
 from dassie.pps.dispatch import LEASE_SECONDS, Dispatcher
 from dassie.pps.executors.api import Executor
-from dassie.pps.jobs import JobFinished
 from dassie.pps.logs import LogStore
 from dassie.pps.model import (
     DatumInfo,
@@ -342,8 +341,10 @@ class Pps:
     def restart_datum(self, job: JobKey, data_filters: Sequence[str]) -> None:
         """Try running datums again whose inputs match every filter (a path or a hex hash)."""
         info = self.inspect_job(job)
+        wanted = f"datum matching filter [{' '.join(data_filters)}]"
+        missing = f"{wanted} could not be found for job ID {job.id}"
         if info.terminal:
-            raise JobFinished(job)
+            raise FailedPrecondition(f"{missing}: job {job} has already finished")
 
         def matches(files: DatumInputs) -> bool:
             return all(
@@ -355,9 +356,7 @@ class Pps:
             )
 
         if not self.dispatcher.restart(info.seq, matches):
-            raise FailedPrecondition(
-                f"no running datum of job {job} matches {', '.join(data_filters) or 'nothing'}"
-            )
+            raise FailedPrecondition(f"{missing}: no such datum of job {job} is running now")
 
     # -- logs --------------------------------------------------------------------------------
 
