@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
+import time
 
 import grpc
 import pytest
@@ -133,7 +133,7 @@ def test_two_datums_one_path(driver: Driver) -> None:
     driver.create(
         "kinds",
         driver.input("in"),
-        "cp $in /pfs/out/x 2>/dev/null; [ $in = /pfs/in/a ] || { rm /pfs/out/x; mkdir /pfs/out/x; cp $in /pfs/out/x/y; }",
+        "[ $in = /pfs/in/a ] && cp $in /pfs/out/x || { mkdir /pfs/out/x; cp $in /pfs/out/x/y; }",
     )
     job = driver.job("same")
     assert job.state == pps.JobState.JOB_FAILURE
@@ -262,23 +262,19 @@ def test_restart_datum(driver: Driver) -> None:
     driver.create(
         "p",
         driver.input("in"),
-        f"[ -e {mark} ] || {{ touch {mark}; sleep 60; }}; echo done > /pfs/out/o",
+        f"[ -e {mark} ] || {{ touch {mark}; echo slow; sleep 60; }}; echo done > /pfs/out/o",
     )
     id_ = next(driver.client.pps.list_job(pipeline=driver.pipeline("p"))).job.id
     job = pps.Job(pipeline=driver.pipeline("p"), id=id_)
     filters, text = ["/nothing"], f"datum matching filter .* could not be found for job ID {id_}"
     with pytest.raises(grpc.RpcError, match=text):
         driver.client.pps.restart_datum(job=job, data_filters=filters)
-    done = threading.Event()
-    for _ in range(200):
-        try:
-            driver.client.pps.restart_datum(job=job, data_filters=["/a"])
-        except grpc.RpcError:
-            done.wait(0.05)
-            continue
-        if driver.client.pps.inspect_job(job=job).state == pps.JobState.JOB_SUCCESS:
+    for _ in range(400):
+        logs = driver.client.pps.get_logs(job=job)
+        if any(line.message.strip() == "slow" for line in logs if line.user):
             break
-        done.wait(0.1)
+        time.sleep(0.05)
+    driver.client.pps.restart_datum(job=job, data_filters=["/a"])
     assert driver.job("p", id_).state == pps.JobState.JOB_SUCCESS
     assert driver.text("p", "/o") == "done\n"
     with pytest.raises(grpc.RpcError, match=text):

@@ -193,7 +193,8 @@ def test_outputs_that_vanish_or_are_followed(driver: Driver) -> None:
     driver.put("in", {"/d/f": b"data"})
     script = (
         "mkdir -p /pfs/out/empty/dir /pfs/out/real /tmp/made; echo local > /tmp/made/l\n"
-        "ln -s /pfs/in/d/f /pfs/out/file; ln -s /pfs/in/d /pfs/out/dir; ln -s /tmp/made /pfs/out/loc\n"
+        "ln -s /pfs/in/d/f /pfs/out/file; ln -s /pfs/in/d /pfs/out/dir\n"
+        "ln -s /tmp/made /pfs/out/loc\n"
         "ln -s ../in/d/f /pfs/out/relative; printf 'r' > /pfs/out/real/é; (sleep 60 &)"
     )
     driver.create("p", driver.input("in", "/"), script)
@@ -221,7 +222,8 @@ def test_tries_start_afresh(driver: Driver) -> None:
     driver.put("in", {"/f": b""})
     script = (
         "count=$(cat /tmp/$PPS_PIPELINE_NAME 2>/dev/null || echo 0); ls /pfs/out > /tmp/left\n"
-        "echo $((count + 1)) > /tmp/$PPS_PIPELINE_NAME; touch /pfs/out/try-$count; [ $count -ge 2 ]\n"
+        "echo $((count + 1)) > /tmp/$PPS_PIPELINE_NAME; touch /pfs/out/try-$count\n"
+        "[ $count -ge 2 ]\n"
         "cp /tmp/left /pfs/out/left"
     )
     driver.create("p", driver.input("in"), script)
