@@ -45,7 +45,7 @@ from dassie.pps import roots as pps_roots
 from dassie.pps.executors.process import ProcessExecutor
 from dassie.pps.sandbox.settings import SandboxSettings
 from dassie.pps.service import Pps
-from dassie.storage.gc import Collector, Policy
+from dassie.storage.gc import SKEW, Collector, Policy
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.recover import recover
 from dassie.storage.sessions import DatabaseSessions
@@ -73,6 +73,10 @@ class Daemon:
         self._journal = open_journal(self._database, self._blob)
         _recover_index(self._database, self._blob)
         self._sessions = DatabaseSessions(self._database)
+        # The lock of the data folder covers a database in it: nobody else uses that.
+        alone = not config.database
+        if alone:
+            self._sessions.end_all()
         index = DatabaseIndex(self._database)
         self._storage = Storage(self._blob, index, self._sessions)
         self._graph = Graph(self._database, clock, journal=self._journal)
@@ -86,7 +90,9 @@ class Daemon:
             ),
         )
         self._pps = Pps(self._database, self._graph, self._storage, self._sessions, executor, clock)
-        policy = Policy(grace=timedelta(seconds=config.gc_grace))
+        policy = Policy(
+            grace=timedelta(seconds=config.gc_grace), skew=timedelta(0) if alone else SKEW
+        )
         self._collector = Collector(self._database, self._storage, policy)
         self._chores = [
             Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep),

@@ -42,8 +42,6 @@ Roots = Callable[[Tx], Iterable[Dir | Content]]
 
 GRACE = timedelta(hours=1)
 SKEW = timedelta(minutes=5)
-"""Clocks of machines differ: a session counts as begun so much earlier, and as live so much longer,
-than its row says."""
 _SCAN_ROWS = 20_000
 _KEPT_REASONS = 1000
 
@@ -57,6 +55,8 @@ class Policy:
     tiny_bytes, tiny_count: packs smaller than that are merged when there are at least so many.
     repack_bytes: at most so much is copied in one run.
     forget: tombstones are dropped after this time.
+    skew: how much the clocks of machines that share the database may differ. A session counts as
+        begun so much earlier, and as live so much longer, than its row says.
     """
 
     grace: timedelta = GRACE
@@ -65,6 +65,7 @@ class Policy:
     tiny_count: int = 32
     repack_bytes: int = 1 << 30
     forget: timedelta = timedelta(days=30)
+    skew: timedelta = SKEW
 
 
 @dataclass(slots=True)
@@ -159,9 +160,15 @@ class Collector:
                 )
                 for row in rows
             }
-            oldest = tx.execute(_oldest_session(now)).scalar_one()
+            oldest = tx.execute(self._oldest_session(now)).scalar_one()
             count = sum(row.chunks for row in rows if row.deleted_at is None)
             return _Snapshot(now, oldest, found, list(dict.fromkeys(roots(tx))), count)
+
+    def _oldest_session(self, now: int) -> sa.Select[tuple[int | None]]:
+        """When the oldest live session began."""
+        skew = self._policy.skew // timedelta(microseconds=1)
+        live = sessions.c.expires_at > now - skew
+        return sa.select(sa.func.min(sessions.c.started_at) - skew).where(live)
 
     def _weigh(self, snapshot: _Snapshot, marks: Marks, report: Report) -> None:
         """Sum up the marked chunks of every pack, reading the index in slices."""
@@ -270,7 +277,7 @@ class Collector:
         """Tombstones, rows, objects. Leaves out what changed since the snapshot."""
         gone = []
         with self._db.write() as tx:
-            oldest = tx.execute(_oldest_session(to_micros(tx.now))).scalar_one()
+            oldest = tx.execute(self._oldest_session(to_micros(tx.now))).scalar_one()
             for held in delete:
                 if held.condemned_at is None or (
                     oldest is not None and oldest <= held.condemned_at
@@ -313,13 +320,6 @@ class Collector:
                     tx.execute(
                         sa.delete(chunks).where(chunks.c.hash.in_(batch), chunks.c.pack.in_(gone))
                     )
-
-
-def _oldest_session(now: int) -> sa.Select[tuple[int | None]]:
-    """When the oldest live session began."""
-    skew = SKEW // timedelta(microseconds=1)
-    live = sessions.c.expires_at > now - skew
-    return sa.select(sa.func.min(sessions.c.started_at) - skew).where(live)
 
 
 def _set(tx: Tx, ids: Sequence[int], *, condemned_at: int | None) -> None:
