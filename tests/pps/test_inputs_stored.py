@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hypothesis import given, settings
-from test_inputs import Files, content, content_of, input_of, inputs, rename, trees
 
 from dassie.base.glob import Glob
 from dassie.blob.memory import MemoryStore
@@ -14,6 +13,7 @@ from dassie.pps.spec import PfsInput
 from dassie.storage.lease import HeldSession
 from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR, ChunkLocation, Dir, Entry, Put
+from tests.pps.test_inputs import Files, content, content_of, input_of, inputs, rename, trees
 
 
 class Index:
