@@ -13,7 +13,11 @@ from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from pachyderm_sdk.constants import MAX_RECEIVE_MESSAGE_SIZE
 
+from dassie._proto.dassie import bulk_pb2, bulk_pb2_grpc
+from dassie._proto.pfs import pfs_pb2
 from tests.compat.driving import refused, repo
+from tests.crash.pachd import Pachd
+from tests.crash.pachd import commit as wire_commit
 
 
 def put(client: Client, branch: pfs.Branch, files: dict[str, bytes]) -> pfs.Commit:
@@ -207,6 +211,16 @@ def test_walk_list_glob_diff(client: Client, branch: pfs.Branch) -> None:
         client.pfs.inspect_file(file=pfs.File(second, "/nope"))
     with refused("NOT_FOUND", "not found"):
         list(client.pfs.walk_file(file=pfs.File(second, "/nope")))
+
+
+def test_long_names_fit_into_listings(client: Client, pachd: Pachd, branch: pfs.Branch) -> None:
+    names = [f"/{number:03}{'n' * 60_000}" for number in range(400)]
+    pachd.put(branch.repo.name, dict.fromkeys(names, b""))
+    where = wire_commit(branch.repo.name)
+    assert paths(client, pfs.Commit(repo=branch.repo, branch=branch)) == names
+    request = bulk_pb2.ListRequest(file=pfs_pb2.File(commit=where, path="/"))
+    frames = bulk_pb2_grpc.BulkStub(pachd.channel).List(request)
+    assert [path for frame in frames for path in frame.paths] == names
 
 
 def test_branches(client: Client, branch: pfs.Branch) -> None:

@@ -37,10 +37,12 @@ def test_names_of_branches_and_projects(client: Client, branch: pfs.Branch) -> N
         client.pfs.create_repo(repo=repo("x", project="nowhere"))
 
 
-@pytest.mark.parametrize("bad", ["/a/../b", "..", "/./a", "a//b", "/nul\0l", "/x/.."])
+@pytest.mark.parametrize(
+    "bad", ["/a/../b", "..", "/./a", "a//b", "/nul\0l", "/x/..", "/" + "n" * 70_000]
+)
 def test_paths(client: Client, branch: pfs.Branch, bad: str) -> None:
     with client.pfs.commit(branch=branch) as commit:
-        with refused("INVALID_ARGUMENT", "not allowed in path|path"):
+        with refused("INVALID_ARGUMENT", "not allowed in path"):
             commit.put_file_from_bytes(path=bad, data=b"x")
         commit.put_file_from_bytes(path="/ok", data=b"x")
     listed = client.pfs.walk_file(file=pfs.File(commit, "/"))
@@ -237,9 +239,9 @@ def test_datums_of_jobs_that_lack_them(driver: Driver) -> None:
     driver.put("in", {"/a": b""})
     driver.create("p", driver.input("in"), "true")
     job = driver.job("p").job
-    with pytest.raises(grpc.RpcError, match=r"datum a{64} not found in job"):
+    with pytest.raises(grpc.RpcError, match=r"datum a+ not found in job"):
         driver.client.pps.inspect_datum(datum=pps.Datum(job=job, id="a" * 64))
-    with pytest.raises(grpc.RpcError, match="doesn't have a cron input|have a cron input"):
+    with pytest.raises(grpc.RpcError, match="doesn't have a cron input"):
         driver.client.pps.run_cron(pipeline=driver.pipeline("p"))
     with refused("INVALID_ARGUMENT"):
         list(driver.client.pps.list_datum(job=job, input=pps.Input(pfs=pps.PfsInput(repo="x"))))

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dassie.errors import InvalidArgument
 
 MAX_ELEMENTS = 500
+MAX_BYTES = 1 << 16
+"""Far more than any file system takes; a listing has to fit into messages."""
+_SHOWN = 200
 
 
 def clean(path: str) -> str:
@@ -21,11 +24,14 @@ def clean(path: str) -> str:
     if "\0" in path:
         raise InvalidArgument(f"NUL is not allowed in path {path!r}")
     try:
-        path.encode()
+        size = len(path.encode())
     except UnicodeEncodeError:
         raise InvalidArgument(
             f"bytes that are not UTF-8 are not allowed in path {path!r}"
         ) from None
+    if size > MAX_BYTES:
+        start = f"{path[:_SHOWN]!r}…"
+        raise InvalidArgument(f"more than {MAX_BYTES} bytes are not allowed in path {start}")
     body = path.removeprefix("/").removesuffix("/")
     if body.count("/") >= MAX_ELEMENTS:
         raise InvalidArgument(f"more than {MAX_ELEMENTS} elements are not allowed in path {path!r}")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
-from itertools import islice
 from typing import Final
 
 from dassie._proto.dassie import bulk_pb2
@@ -23,7 +22,8 @@ from dassie.pfs.views import View
 from dassie.storage.types import Dir, Entry
 
 _READ_AHEAD: Final = 4
-_LIST_ENTRIES: Final = 8192
+_LIST_ENTRY_BYTES: Final = 64
+"""Bytes of an entry in a frame beside its path, about."""
 _FRAME_DATA: Final = 4
 """Field number of `GetFrame.data`."""
 
@@ -95,12 +95,17 @@ class BulkService:
             view, entries = self._files.walk(ref, path)
         else:
             view, entries = self._files.list_(ref, path)
+        batch: list[Entry] = []
+        room = BATCH_BYTES
         first = True
-        while batch := list(islice(entries, _LIST_ENTRIES)):
+        for entry in entries:
+            batch.append(entry)
+            room -= len(entry.path) + _LIST_ENTRY_BYTES
+            if room < 0:
+                yield _list_frame(view, batch)
+                batch, room, first = [], BATCH_BYTES, False
+        if batch or first:
             yield _list_frame(view, batch)
-            first = False
-        if first:
-            yield _list_frame(view, [])
 
 
 class Frame:
