@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,8 +18,15 @@ import grpc
 from dassie._proto.pfs import pfs_pb2, pfs_pb2_grpc
 from dassie._proto.pps import pps_pb2, pps_pb2_grpc
 
-BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
 LIMITS = [("grpc.max_receive_message_length", 20 << 20), ("grpc.max_send_message_length", 20 << 20)]
+START_S = 60
+ENDED = {
+    pps_pb2.JOB_SUCCESS,
+    pps_pb2.JOB_FAILURE,
+    pps_pb2.JOB_KILLED,
+    pps_pb2.JOB_UNRUNNABLE,
+}
 
 
 def repo(name: str, kind: str = "user") -> pfs_pb2.Repo:
@@ -35,54 +44,107 @@ def commit(name: str, identity: str = "") -> pfs_pb2.Commit:
     return pfs_pb2.Commit(repo=repo(name), branch=branch(name))
 
 
+def pipeline(name: str) -> pps_pb2.Pipeline:
+    return pps_pb2.Pipeline(name=name, project=pfs_pb2.Project(name="default"))
+
+
+class Nursery:
+    """Starts servers; see `nursery`."""
+
+    def __init__(self, errors: Path) -> None:
+        with errors.open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.nursery"],
+                cwd=ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def start(self, arguments: Iterable[str], output: Path) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"arguments": list(arguments), "output": str(output)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
 class Pachd:
     """One data folder; the server on it is started, killed and started again."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
         self.folder, self.flags = folder, flags
-        self.process: subprocess.Popen[str] | None = None
+        self.data = folder / "data"
+        self.pid = 0
+        self._errors = folder / "stderr"
+        self._nursery = Nursery(self._errors)
+        self._handle = -1
 
-    def start(self) -> None:
-        with (self.folder / "stderr").open("a") as log:
-            self.process = subprocess.Popen(
-                [BIN / "pachd", "--data", self.folder / "data", "--port", "0", *self.flags],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, f"pachd did not start: {(self.folder / 'stderr').read_text()[-2000:]}"
+    def start(self, *flags: str) -> None:
+        output = self.folder / "stdout"
+        output.unlink(missing_ok=True)
+        arguments = ["--data", str(self.data), "--port", "0", *self.flags, *flags]
+        self.pid = self._nursery.start(arguments, output)
+        self._handle = os.pidfd_open(self.pid)
+        line = self._first_line(output)
         self.address = next(word for word in line.replace(",", " ").split() if word.count(":") == 1)
         self.channel = grpc.insecure_channel(self.address, options=LIMITS)
         self.pfs = pfs_pb2_grpc.APIStub(self.channel)
         self.pps = pps_pb2_grpc.APIStub(self.channel)
 
+    def _first_line(self, output: Path) -> str:
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            with suppress(FileNotFoundError):
+                text = output.read_text()
+                if "\n" in text:
+                    return text
+            if self._ended(0.005):
+                break
+        raise AssertionError(f"pachd did not start: {self._errors.read_text()[-3000:]}")
+
     def kill(self) -> None:
         """SIGKILL, as a power cut would; workers follow by themselves."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-        self.channel.close()
+        if self._handle >= 0:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            self._reap()
 
     def stop(self) -> None:
-        assert self.process is not None
+        """SIGTERM."""
+        os.kill(self.pid, signal.SIGTERM)
+        self._reap()
+
+    def _reap(self) -> None:
+        assert self._ended(30)
+        os.close(self._handle)
+        self._handle = -1
         self.channel.close()
-        self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
+
+    def _ended(self, timeout: float) -> bool:
+        return bool(select.select([self._handle], [], [], timeout)[0])
+
+    def close(self) -> None:
+        self.kill()
+        self._nursery.close()
+
+    # -- looking at it from outside ----------------------------------------------------------
 
     def workers(self) -> list[int]:
         """Process ids of the workers of this server."""
-        assert self.process is not None
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
+        children = Path(f"/proc/{self.pid}/task")
+        found: list[int] = []
+        with suppress(OSError):
+            for task in children.iterdir():
                 with suppress(OSError):
-                    status = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                    command = (entry / "cmdline").read_bytes()
-                    if int(status[1]) == self.process.pid and b"dassie.daemon.worker" in command:
-                        found.append(int(entry.name))
-        return found
+                    found += map(int, (task / "children").read_text().split())
+        return sorted(found)
 
     def kill_worker(self, which: int) -> bool:
         """SIGKILL one worker, if there is one."""
@@ -93,19 +155,55 @@ class Pachd:
             os.kill(pids[which % len(pids)], signal.SIGKILL)
         return True
 
-    def put(self, name: str, files: dict[str, bytes]) -> None:
-        """Overwrite files in one stream: a commit of its own."""
+    def peak_memory(self) -> int:
+        """Bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+
+    def said(self, text: str) -> int:
+        """How many lines of its log have `text`, in all its lives."""
+        log = self.data / "pachd.log"
+        return sum(text in line for line in log.read_text(errors="replace").splitlines())
+
+    # -- calls -------------------------------------------------------------------------------
+
+    def create_repo(self, name: str) -> None:
+        self.pfs.CreateRepo(pfs_pb2.CreateRepoRequest(repo=repo(name)))
+
+    def delete_repo(self, name: str) -> None:
+        self.pfs.DeleteRepo(pfs_pb2.DeleteRepoRequest(repo=repo(name), force=True))
+
+    def create_pipeline(self, spec: str) -> None:
+        self.pps.CreatePipelineV2(
+            pps_pb2.CreatePipelineV2Request(create_pipeline_request_json=spec)
+        )
+
+    def put(self, name: str, files: Mapping[str, bytes | None]) -> None:
+        """Overwrite (with None delete) files in one stream: part of the open commit, or a commit
+        of its own."""
 
         def messages() -> Iterator[pfs_pb2.ModifyFileRequest]:
             yield pfs_pb2.ModifyFileRequest(set_commit=commit(name))
             for path, data in files.items():
                 yield pfs_pb2.ModifyFileRequest(delete_file=pfs_pb2.DeleteFile(path=path))
-                request = pfs_pb2.ModifyFileRequest()
-                request.add_file.path = path
-                request.add_file.raw.value = data
-                yield request
+                if data is not None:
+                    request = pfs_pb2.ModifyFileRequest()
+                    request.add_file.path = path
+                    request.add_file.raw.value = data
+                    yield request
 
         self.pfs.ModifyFile(messages())
+
+    def start_commit(self, name: str) -> str:
+        ask = pfs_pb2.StartCommitRequest(branch=branch(name))
+        return str(self.pfs.StartCommit(ask).id)
+
+    def finish_commit(self, name: str) -> None:
+        self.pfs.FinishCommit(pfs_pb2.FinishCommitRequest(commit=commit(name)))
+
+    def head(self, name: str) -> pfs_pb2.CommitInfo:
+        return self.pfs.InspectCommit(pfs_pb2.InspectCommitRequest(commit=commit(name)))
 
     def contents(self, where: pfs_pb2.Commit) -> dict[str, bytes]:
         """Every file of a commit."""
@@ -121,21 +219,17 @@ class Pachd:
         """What fsck complains of."""
         return [answer.error for answer in self.pfs.Fsck(pfs_pb2.FsckRequest()) if answer.error]
 
-    def wait_idle(self, pipeline: str, deadline_s: float = 120) -> pps_pb2.JobInfo:
+    def jobs(self, name: str) -> list[pps_pb2.JobInfo]:
+        """Newest first."""
+        return list(self.pps.ListJob(pps_pb2.ListJobRequest(pipeline=pipeline(name), history=-1)))
+
+    def wait_idle(self, name: str, deadline_s: float = 120) -> pps_pb2.JobInfo:
         """Wait until the newest job of the pipeline has ended, and return it."""
         until = time.monotonic() + deadline_s
         while True:
-            ask = pps_pb2.ListJobRequest(
-                pipeline=pps_pb2.Pipeline(name=pipeline, project=pfs_pb2.Project(name="default")),
-                number=1,
-            )
+            ask = pps_pb2.ListJobRequest(pipeline=pipeline(name), number=1)
             newest = next(iter(self.pps.ListJob(ask)))
-            if newest.state in {
-                pps_pb2.JOB_SUCCESS,
-                pps_pb2.JOB_FAILURE,
-                pps_pb2.JOB_KILLED,
-                pps_pb2.JOB_UNRUNNABLE,
-            }:
+            if newest.state in ENDED:
                 return newest
             assert time.monotonic() < until, f"{newest.state}: {newest.reason}"
             time.sleep(0.1)
