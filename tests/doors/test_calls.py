@@ -216,6 +216,11 @@ def test_health_and_reflection(channel: grpc.Channel) -> None:
     (listed,) = reflection.ServerReflectionInfo(iter([ask]))
     names = {service.name for service in listed.list_services_response.service}
     assert {"pfs_v2.API", "pps_v2.API", "grpc.health.v1.Health"} <= names
+    symbols = ["pfs_v2.API", "pfs_v2.API.StartCommit", "pfs_v2.Repo.name", "pfs_v2.Repo.nam", "x.y"]
+    asks = [reflection_pb2.ServerReflectionRequest(file_containing_symbol=s) for s in symbols]
+    answers = list(reflection.ServerReflectionInfo(iter(asks)))
+    kinds = [each.WhichOneof("message_response") for each in answers]
+    assert kinds == ["file_descriptor_response"] * 3 + ["error_response"] * 2
 
 
 @pytest.mark.parametrize(

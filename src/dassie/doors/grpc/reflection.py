@@ -54,9 +54,23 @@ class ReflectionService:
         if kind == "file_by_filename":
             return self._pool.FindFileByName(request.file_by_filename)
         if kind == "file_containing_symbol":
-            return self._pool.FindFileContainingSymbol(request.file_containing_symbol)
+            return self._file_of(request.file_containing_symbol)
         # Extensions are a thing of proto2, which nothing here uses.
         raise KeyError(kind)
+
+    def _file_of(self, symbol: str) -> FileDescriptor:
+        """The pool finds services, messages and enums by name, but not what is inside them."""
+        try:
+            return self._pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            outer, _, name = symbol.rpartition(".")
+            file = self._pool.FindFileContainingSymbol(outer)
+            service = file.services_by_name.get(outer.removeprefix(f"{file.package}."))
+            if service is not None and name in service.methods_by_name:
+                return file
+            if service is None and name in self._pool.FindMessageTypeByName(outer).fields_by_name:
+                return file
+            raise
 
 
 def _with_imports(file: FileDescriptor) -> list[FileDescriptor]:
