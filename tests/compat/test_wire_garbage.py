@@ -131,7 +131,7 @@ def test_empty_requests(victim: Pachd) -> None:
     assert still_serves(victim)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_senseless_requests(victim: Pachd, seed: int) -> None:
     chance = random.Random(seed)
     wrong = []
