@@ -93,7 +93,7 @@ def origin(kind: int) -> Origin | None:
 def at_most(number: int, field: str) -> int:
     """How many answers a request wants; 0 is without limit."""
     if number < 0:
-        raise InvalidArgument(f"{field} must not be negative, not {number}")
+        raise InvalidArgument(f"{field} must be non-negative, not {number}")
     return min(number, sys.maxsize)
 
 
