@@ -24,14 +24,13 @@ from dassie.blob.memory import MemoryStore
 from dassie.errors import DassieError
 from dassie.meta.database import Database
 from dassie.meta.rebuild import open_journal
-from dassie.pfs import commits, views
+from dassie.pfs import check, commits, fsck, views
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
 from dassie.pfs.graph import Graph
 from dassie.pfs.model import CommitRef
 from dassie.pps import roots as pps_roots
 from dassie.pps.service import Pps
-from dassie.storage.check import Checker
 from dassie.storage.gc import Collector, Policy, Report
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.limits import Limits
@@ -249,13 +248,9 @@ class Machine(World):
 
     def problems(self) -> list[str]:
         """What fsck complains of, with every byte read."""
-        checker = Checker(self.db, self.storage, deep=True)
-        found = [problem.message for problem in checker.packs()]
         with self.db.read() as tx:
-            trees = [*views.roots(tx), *pps_roots.roots(tx)]
-        for root in trees:
-            found += [problem.message for problem in checker.tree(root)]
-        return found
+            found = list(check.problems(tx))
+        return found + list(fsck.damage(self.graph, self.storage, deep=True))
 
 
 def _unsafe_but_fast(db: Database) -> None:
