@@ -30,8 +30,10 @@ class FolderLock:
     def __enter__(self) -> Self:
         descriptor = os.open(self._folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Not flock: that a process which is just being forked, and will become a worker, would
+            # hold too, for a moment longer than a server that is killed then.
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             holder = _holder(descriptor)
             os.close(descriptor)
             raise FailedPrecondition(
