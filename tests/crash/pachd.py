@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -207,13 +209,11 @@ class Pachd:
 
     def contents(self, where: pfs_pb2.Commit) -> dict[str, bytes]:
         """Every file of a commit."""
-        request = pfs_pb2.WalkFileRequest(file=pfs_pb2.File(commit=where, path="/"))
-        files = {}
-        for info in self.pfs.WalkFile(request):
-            if info.file_type == pfs_pb2.FILE:
-                ask = pfs_pb2.GetFileRequest(file=pfs_pb2.File(commit=where, path=info.file.path))
-                files[info.file.path] = b"".join(piece.value for piece in self.pfs.GetFile(ask))
-        return files
+        ask = pfs_pb2.GetFileRequest(file=pfs_pb2.File(commit=where, path="/"))
+        packed = io.BytesIO(b"".join(piece.value for piece in self.pfs.GetFileTAR(ask)))
+        with tarfile.open(fileobj=packed) as archive:
+            files = [member for member in archive if member.isfile()]
+            return {"/" + file.name.lstrip("/"): _bytes_of(archive, file) for file in files}
 
     def fsck(self) -> list[str]:
         """What fsck complains of."""
@@ -233,3 +233,9 @@ class Pachd:
                 return newest
             assert time.monotonic() < until, f"{newest.state}: {newest.reason}"
             time.sleep(0.1)
+
+
+def _bytes_of(archive: tarfile.TarFile, file: tarfile.TarInfo) -> bytes:
+    data = archive.extractfile(file)
+    assert data is not None
+    return data.read()

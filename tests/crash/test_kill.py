@@ -23,7 +23,7 @@ from dassie._proto.pps import pps_pb2
 from tests.crash.pachd import Pachd, commit
 
 KILLS = int(os.environ.get("DASSIE_KILLS", "200"))
-CHECK_EVERY = 20
+CHECK_EVERY = 25
 """Rounds."""
 GC = ("--gc-period", "0.3", "--gc-grace", "1")
 NAMES = [f"/f{number:02d}" for number in range(20)]
@@ -64,7 +64,7 @@ class Client:
         try:
             while True:
                 self.act(server)
-                time.sleep(self.random.uniform(0, 0.05))
+                time.sleep(self.random.uniform(0, 0.2))
         except (grpc.RpcError, ValueError):  # ValueError: the channel was closed
             return
 
@@ -177,8 +177,8 @@ def one_life(server: Pachd, clients: list[Client], random_: random.Random) -> in
     for thread in threads:
         thread.start()
     kills = 0
-    for _ in range(random_.randint(0, 3)):
-        time.sleep(random_.uniform(0.05, 0.4))
+    for _ in range(random_.randint(0, 5)):
+        time.sleep(random_.uniform(0.05, 0.3))
         kills += server.kill_worker(random_.randrange(2))
     time.sleep(random_.uniform(0.0, 0.5))
     server.kill()
