@@ -1,5 +1,5 @@
 """A process that has imported all of pachd and forks servers from itself: killing those is like
-killing any other, and starting one takes a tenth of the time. Run by `pachd.Nursery`.
+killing any other, and starting one takes a tenth of the time. Run by `pachd.ForkedPachd`.
 
 Reads lines of JSON: {"arguments": […], "output": path}; answers each with the process id.
 """

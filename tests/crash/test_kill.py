@@ -20,7 +20,7 @@ import grpc
 import pytest
 
 from dassie._proto.pps import pps_pb2
-from tests.crash.pachd import Pachd, commit
+from tests.crash.pachd import ForkedPachd, Pachd, commit
 
 KILLS = int(os.environ.get("DASSIE_KILLS", "200"))
 CHECK_EVERY = 25
@@ -137,10 +137,11 @@ class Wasteful(Client):
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Pachd]:
-    pachd = Pachd(tmp_path, *GC)
+def server(tmp_path: Path) -> Iterator[ForkedPachd]:
+    pachd = ForkedPachd(tmp_path, *GC)
     pachd.start()
     yield pachd
+    pachd.kill()
     pachd.close()
 
 
