@@ -44,6 +44,11 @@ GRACE = timedelta(hours=1)
 SKEW = timedelta(minutes=5)
 _SCAN_ROWS = 20_000
 _KEPT_REASONS = 1000
+# Does nothing when the upload that the pack belongs to has recorded it just now.
+_NOTE_ABANDONED = sa.text(
+    "INSERT INTO packs (key, size, chunks, created_at, condemned_at)"
+    " VALUES (:key, 0, 0, :now, :now) ON CONFLICT (key) DO NOTHING"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,10 +270,8 @@ class Collector:
             tombs = {held.key for held in snapshot.packs.values() if held.deleted_at is not None}
             for key in abandoned:
                 # A tombstone whose object is still there: its deletion was cut short.
-                if key not in tombs and not _row_exists(tx, key):
-                    now = to_micros(tx.now)
-                    row = {"key": key, "size": 0, "chunks": 0, "created_at": now}
-                    tx.execute(sa.insert(packs).values(condemned_at=now, **row))
+                if key not in tombs:
+                    tx.execute(_NOTE_ABANDONED, {"key": key, "now": to_micros(tx.now)})
             forget = to_micros(tx.now - self._policy.forget)
             tx.execute(sa.delete(packs).where(packs.c.deleted_at < forget))
         self._storage.blob.delete(key for key in abandoned if key in tombs)
@@ -329,7 +332,3 @@ def _set(tx: Tx, ids: Sequence[int], *, condemned_at: int | None) -> None:
         if condemned_at is not None:
             where.append(packs.c.condemned_at.is_(None))
         tx.execute(sa.update(packs).where(*where).values(condemned_at=condemned_at))
-
-
-def _row_exists(tx: Tx, key: str) -> bool:
-    return tx.execute(sa.select(packs.c.id).where(packs.c.key == key)).first() is not None

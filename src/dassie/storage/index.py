@@ -64,6 +64,14 @@ _POSTGRES_ADD = (
 )
 
 
+# One statement: on PostgreSQL the collector may be noting the same pack as abandoned just now.
+_RECORD_PACK = sa.text(
+    "INSERT INTO packs (key, size, chunks, created_at) VALUES (:key, :size, :chunks, :now)"
+    " ON CONFLICT (key) DO UPDATE SET size = excluded.size, chunks = excluded.chunks,"
+    " condemned_at = NULL WHERE packs.deleted_at IS NULL RETURNING id"
+)
+
+
 class DatabaseIndex:
     """`ChunkIndex` on the tables `packs` and `chunks`. Thread-safe."""
 
@@ -132,16 +140,10 @@ class DatabaseIndex:
 
 def add_pack(tx: Tx, key: str, size: int, entries: Sequence[Entry], *, sqlite: bool) -> None:
     """The same, inside a transaction: also for the collector's repacking and for recovery."""
-    row = tx.execute(sa.select(packs.c.id, packs.c.deleted_at).where(packs.c.key == key)).first()
-    if row is not None and row.deleted_at is not None:
+    row = {"key": key, "size": size, "chunks": len(entries), "now": to_micros(tx.now)}
+    pack = tx.execute(_RECORD_PACK, row).scalar()
+    if pack is None:
         raise Aborted(f"pack {key!r} was collected before its upload finished: upload again")
-    values = {"size": size, "chunks": len(entries), "condemned_at": None}
-    if row is not None:
-        pack = row.id
-        tx.execute(sa.update(packs).where(packs.c.id == pack).values(values))
-    else:
-        new = sa.insert(packs).values(key=key, created_at=to_micros(tx.now), **values)
-        pack = tx.execute(new.returning(packs.c.id)).scalar_one()
     if not entries:
         return
     if sqlite:
