@@ -35,6 +35,10 @@ SPEC = """{"pipeline": {"name": "shout"}, "input": {"pfs": {"repo": "in", "glob"
 UNLUCKY = "its worker died"
 """Why a datum fails that was in the hands of three workers when they were killed."""
 
+WASTE = [random.Random(number).randbytes(100_000 * number) for number in range(1, 8)]
+DEAD = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
+"""How calls end whose server is killed."""
+
 Files = dict[str, bytes]
 
 
@@ -52,6 +56,7 @@ class Client:
 
     known: what was acknowledged.  maybe: what is there if the call that was not answered happened.
     finished: content of finished commits by id.
+    failure: what went wrong while the server lived.
     """
 
     repo: str
@@ -59,14 +64,19 @@ class Client:
     known: Branch = field(default_factory=Branch)
     maybe: Branch | None = None
     finished: dict[str, Files] = field(default_factory=dict)
+    failure: Exception | None = None
 
     def work(self, server: Pachd) -> None:
         try:
             while True:
                 self.act(server)
                 time.sleep(self.random.uniform(0, 0.2))
-        except (grpc.RpcError, ValueError):  # ValueError: the channel was closed
+        except ValueError:  # the channel was closed
             return
+        except Exception as error:  # noqa: BLE001 - shown by the test
+            code = error.code() if isinstance(error, grpc.RpcError) else None
+            if code not in DEAD:
+                self.failure = error
 
     def act(self, server: Pachd) -> None:
         """A commit in one stream."""
@@ -125,11 +135,14 @@ class Patient(Client):
 
 
 class Wasteful(Client):
-    """Makes garbage: a repo that comes and goes."""
+    """Makes garbage: a repo that comes and goes. Its contents come again and again: what is found
+    stored may be on its way out."""
 
     def act(self, server: Pachd) -> None:
+        files = {f"/{i}": WASTE[i] for i in self.random.sample(range(len(WASTE)), 3)}
         server.create_repo(self.repo)
-        server.put(self.repo, {"/waste": self.random.randbytes(300_000)})
+        server.put(self.repo, files)
+        assert server.contents(commit(self.repo)) == files
         server.delete_repo(self.repo)
 
     def settle(self, server: Pachd) -> None:
@@ -185,6 +198,9 @@ def one_life(server: Pachd, clients: list[Client], random_: random.Random) -> in
     server.kill()
     for thread in threads:
         thread.join()
+    for client in clients:
+        if client.failure is not None:
+            raise client.failure
     return kills + 1
 
 
