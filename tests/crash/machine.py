@@ -23,7 +23,7 @@ from dassie.blob.faulty import Call, FaultyStore
 from dassie.blob.memory import MemoryStore
 from dassie.errors import DassieError
 from dassie.meta.database import Database
-from dassie.meta.rebuild import open_journal
+from dassie.meta.rebuild import is_new, open_journal
 from dassie.pfs import check, commits, fsck, views
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
@@ -34,6 +34,7 @@ from dassie.pps.service import Pps
 from dassie.storage.gc import Collector, Policy, Report
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.limits import Limits
+from dassie.storage.recover import recover
 from dassie.storage.sessions import DatabaseSessions
 from dassie.storage.store import Storage
 from dassie.storage.types import Content
@@ -131,19 +132,23 @@ class Machine(World):
         import_models()
         self.open()
 
-    def open(self) -> None:
-        """Start: nothing is in memory yet."""
+    def open(self, fault: Fault | None = None) -> None:
+        """Start: nothing is in memory yet. With a `fault` of the database on the way."""
         self.db = Database.open(f"sqlite:///{self.folder}/meta.db", clock=self.clock)
         _unsafe_but_fast(self.db)
         self.db.create_tables()
         self.faulty_db = FaultyDatabase(self.db)
+        self.faulty_db.fault = fault
         self._build()
+        self.faulty_db.fault = None
 
     def _build(self) -> None:
         self.blob = FaultyStore(self.disk)
         self.sessions = DatabaseSessions(self.db)
         index = DatabaseIndex(self.db)
         self.storage = Storage(self.blob, index, self.sessions, limits=LIMITS)
+        if is_new(self.db):
+            recover(self.blob, self.db)
         self.journal = open_journal(self.db, self.blob)
         self.graph = Graph(self.db, self.clock, journal=self.journal)
         self.files = Files(self.graph, self.storage)

@@ -9,6 +9,7 @@ import pytest
 
 from dassie._proto.pfs import pfs_pb2
 from dassie._proto.pps import pps_pb2
+from tests.crash.machine import Died, Fault, Kind, Machine
 from tests.crash.pachd import Pachd, branch, commit, pipeline, repo
 from tests.crash.test_kill import SPEC
 
@@ -117,3 +118,36 @@ def test_jobs_that_ran_start_again(server: Pachd) -> None:
     assert server.contents(commit("shout")) == shouted({**FIRST, "/a": b"round 4\n"})
     assert {job.state for job in server.jobs("shout")} == {pps_pb2.JOB_SUCCESS}
     assert server.fsck() == []
+
+
+def test_a_rebuild_that_dies_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time a call later."""
+    monkeypatch.setattr("dassie.meta.rebuild._PER_TRANSACTION", 2)
+    monkeypatch.setattr("dassie.storage.recover._RECORD_CHUNKS", 1)
+    machine = Machine(tmp_path)
+    machine.repo("in")
+    for number in range(5):
+        machine.put("in", {f"/{number}": b"%d" % number})
+        if number == 2:
+            machine.journal.checkpoint()
+    expected = machine.read("in")
+    machine.close()
+    for file in tmp_path.glob("meta.db*"):
+        file.unlink()
+    deaths = 0
+    while not opens(machine, Fault(deaths + 1, Kind.DIES)):
+        deaths += 1
+    assert deaths > 10
+    assert machine.read("in") == expected
+    assert machine.problems() == []
+    machine.put("in", {"/new": b"new"})
+    machine.close()
+
+
+def opens(machine: Machine, fault: Fault) -> bool:
+    try:
+        machine.open(fault)
+    except Died:
+        machine.db.close()
+        return False
+    return True

@@ -37,7 +37,6 @@ from dassie.pfs.errors import CommitFinished, OutputBranch, ParentNotFinished
 from dassie.pfs.model import BranchKey, CommitKey, CommitRef, CommitState, RepoKey
 from dassie.pfs.modification import Modification
 from dassie.pfs.views import FILE_SETS_REPO, FileSetNotFound
-from dassie.storage.recover import recover
 from dassie.storage.types import EMPTY_DIR, Content, Dir, Put
 from tests.crash.machine import Died, Fault, Kind, Machine
 
@@ -459,7 +458,6 @@ class Versions(RuleBasedStateMachine):
         for file in self.folder.glob("meta.db*"):
             file.unlink()
         self.server.open()
-        recover(self.server.blob, self.server.db)
         self.model.file_sets.clear()
 
     @rule(seconds=st.sampled_from([1, 700, 4000, 8000]))

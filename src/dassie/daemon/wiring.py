@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from dassie.base.clock import SystemClock
 from dassie.base.ids import new_id
 from dassie.blob.api import BlobStore
@@ -35,7 +33,7 @@ from dassie.doors.grpc.worker import WorkerService
 from dassie.errors import NotFound
 from dassie.meta.database import Database
 from dassie.meta.migrate import migrate
-from dassie.meta.rebuild import open_journal
+from dassie.meta.rebuild import is_new, open_journal
 from dassie.meta.transaction import Tx
 from dassie.pfs import fsck, projects, views
 from dassie.pfs.files import Files
@@ -50,7 +48,6 @@ from dassie.storage.index import DatabaseIndex
 from dassie.storage.recover import recover
 from dassie.storage.sessions import DatabaseSessions
 from dassie.storage.store import Storage
-from dassie.storage.tables import packs
 from dassie.storage.types import Content, Dir
 
 _log = logging.getLogger(__name__)
@@ -70,8 +67,10 @@ class Daemon:
         self._blob = open_store(config.storage_url)
         self._database = Database.open(config.database_url, clock=clock)
         migrate(self._database)
+        # First the index: as long as the graph is not begun, a crash leaves a database that is new.
+        if is_new(self._database):
+            _recover_index(self._database, self._blob)
         self._journal = open_journal(self._database, self._blob)
-        _recover_index(self._database, self._blob)
         self._sessions = DatabaseSessions(self._database)
         # The lock of the data folder covers a database in it: nobody else uses that.
         alone = not config.database
@@ -177,10 +176,7 @@ def _roots(tx: Tx) -> Iterator[Dir | Content]:
 
 
 def _recover_index(database: Database, blob: BlobStore) -> None:
-    """A database that knows no pack gets them from the object store, if that has any."""
-    with database.read() as tx:
-        if tx.execute(sa.select(packs.c.id).limit(1)).first() is not None:
-            return
+    """A new database gets to know the packs that the object store may have."""
     found = recover(blob, database)
     if found.packs:
         _log.warning("found %d packs with %d chunks again", found.packs, found.chunks)

@@ -50,7 +50,8 @@ _WAITING = (
     .order_by(journal_outbox.c.seq)
     .limit(BATCH)
 )
-_LAST = sa.select(counters.c.value).where(counters.c.name == JOURNAL_COUNTER)
+LAST = sa.select(counters.c.value).where(counters.c.name == JOURNAL_COUNTER)
+"""Number of the last transaction in the journal or its outbox."""
 
 
 class StoredObject(Protocol):
@@ -95,7 +96,7 @@ class Journal:
         self._thread: threading.Thread | None = None
         stored, self._objects = _stored(store)
         with db.read() as tx:
-            known: int = tx.execute(_LAST).scalar() or 0
+            known: int = tx.execute(LAST).scalar() or 0
         if stored > known:
             raise JournalAhead(stored, known)
 
@@ -135,7 +136,7 @@ class Journal:
     def checkpoint(self) -> int:
         """Write all journaled tables as one object; the number of the last transaction in it."""
         with self._db.read() as tx:
-            last: int = tx.execute(_LAST).scalar() or 0
+            last: int = tx.execute(LAST).scalar() or 0
             parts = encode_checkpoint(last, _dump(tx))
         if last:
             self._store.put(checkpoint_key(last), parts)

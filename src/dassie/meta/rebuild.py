@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dassie.errors import DataLoss, FailedPrecondition
 from dassie.meta.database import Database
-from dassie.meta.journal import Journal, ObjectStore, before, journaled_tables
+from dassie.meta.journal import LAST, Journal, ObjectStore, before, journaled_tables
 from dassie.meta.journal_format import (
     CHECKPOINT_PREFIX,
     COUNTER,
@@ -35,13 +35,22 @@ from dassie.meta.transaction import JOURNAL_COUNTER, Tx
 
 _PER_TRANSACTION = 1000
 """Journal entries replayed in one transaction."""
+_UNFINISHED = "rebuild"
+"""A counter that exists while a rebuild is under way."""
 
 
 def rebuild(store: ObjectStore, db: Database) -> int:
-    """Fill the empty database; the number of the last transaction it has then (0: no journal)."""
-    with db.read() as tx:
-        _require_empty(tx)
-    last = _load_checkpoint(store, db)
+    """Fill the empty database; the number of the last transaction it has then (0: no journal).
+
+    One that was cut short is continued.
+    """
+    if _is_unfinished(db):
+        with db.read() as tx:
+            last: int = tx.execute(LAST).scalar() or 0
+    else:
+        with db.read() as tx:
+            _require_empty(tx)
+        last = _load_checkpoint(store, db)
     batch: list[Entry] = []
     for entry in _entries(store, last):
         if entry.seq != last + 1:
@@ -55,12 +64,14 @@ def rebuild(store: ObjectStore, db: Database) -> int:
             _replay(db, batch)
             batch = []
     _replay(db, batch)
+    with db.write() as tx:
+        tx.execute(sa.delete(counters).where(counters.c.name == _UNFINISHED))
     return last
 
 
 def open_journal(db: Database, store: ObjectStore) -> Journal:
     """The journal of `db`; rebuilds the database first when it is new and the store is not."""
-    if _is_new(db) and _has_journal(store):
+    if _is_unfinished(db) or (is_new(db) and _has_journal(store)):
         rebuild(store, db)
     return Journal(db, store)
 
@@ -69,9 +80,16 @@ def _has_journal(store: ObjectStore) -> bool:
     return any(True for prefix in (CHECKPOINT_PREFIX, JOURNAL_PREFIX) for _ in store.list(prefix))
 
 
-def _is_new(db: Database) -> bool:
+def is_new(db: Database) -> bool:
+    """Whether nothing was ever done with the database, and no rebuild of it has begun."""
     with db.read() as tx:
         return tx.execute(sa.select(counters.c.name).limit(1)).first() is None
+
+
+def _is_unfinished(db: Database) -> bool:
+    with db.read() as tx:
+        found = sa.select(counters.c.name).where(counters.c.name == _UNFINISHED)
+        return tx.execute(found).first() is not None
 
 
 def _require_empty(tx: Tx) -> None:
@@ -93,6 +111,7 @@ def _load_checkpoint(store: ObjectStore, db: Database) -> int:
             rows = [dict(zip(part.columns, row, strict=True)) for row in part.rows]
             if rows:
                 tx.conn.execute(sa.insert(_table(part.table)), rows)
+        _set_counter(tx, _UNFINISHED, 1)
     return checkpoint_seq(key)
 
 
@@ -117,6 +136,7 @@ def _replay(db: Database, entries: Sequence[Entry]) -> None:
             for change in entry.changes:
                 _apply(tx, change)
         _set_counter(tx, JOURNAL_COUNTER, entries[-1].seq)
+        _set_counter(tx, _UNFINISHED, 1)
 
 
 def _apply(tx: Tx, change: Change) -> None:
