@@ -170,7 +170,12 @@ class Pachd:
     def contents(self, where: pfs_pb2.Commit) -> dict[str, bytes]:
         """Every file of a commit."""
         ask = pfs_pb2.GetFileRequest(file=pfs_pb2.File(commit=where, path="/"))
-        packed = io.BytesIO(b"".join(piece.value for piece in self.pfs.GetFileTAR(ask)))
+        try:
+            packed = io.BytesIO(b"".join(piece.value for piece in self.pfs.GetFileTAR(ask)))
+        except grpc.RpcError as error:
+            if "file / not found" in error.details():  # an empty commit
+                return {}
+            raise
         with tarfile.open(fileobj=packed) as archive:
             files = [member for member in archive if member.isfile()]
             return {"/" + file.name.lstrip("/"): _bytes_of(archive, file) for file in files}

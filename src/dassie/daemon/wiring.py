@@ -82,11 +82,7 @@ class Daemon:
         files = Files(self._graph, self._storage)
         file_sets = FileSets(self._database, files)
         executor = ProcessExecutor(
-            lambda: self._address,
-            config.data / "workers",
-            SandboxSettings(
-                mode=config.sandbox, read_only=config.exposed, hidden=(str(config.data),)
-            ),
+            lambda: self._address, config.data / "workers", _sandbox_settings(config)
         )
         self._pps = Pps(self._database, self._graph, self._storage, self._sessions, executor, clock)
         policy = Policy(
@@ -193,3 +189,9 @@ def _cluster_id(data: Path) -> str:
         id_ = new_id()
         path.write_text(id_, encoding="ascii")
         return id_
+
+
+def _sandbox_settings(config: Config) -> SandboxSettings:
+    return SandboxSettings(
+        mode=config.sandbox, read_only=config.exposed, hidden=(str(config.data),)
+    )
