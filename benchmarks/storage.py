@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from dassie.blob.folder import FolderStore
+from dassie.blob.drivers.folder import FolderStore
 from dassie.meta.database import Database
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.sessions import DatabaseSessions

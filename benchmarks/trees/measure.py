@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from sorted_runs import Commit, Record, SortedRuns
 
 from dassie.base.glob import Glob
-from dassie.blob.folder import FolderStore
+from dassie.blob.drivers.folder import FolderStore
 from dassie.meta.database import Database
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.sessions import DatabaseSessions

@@ -5,10 +5,10 @@ import threading
 import pytest
 
 from dassie.blob.api import BlobNotFound
-from dassie.blob.faulty import FaultyStore
-from dassie.blob.folder import FolderStore
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.folder import FolderStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.blob.open import open_store
+from dassie.blob.wrappers.faulty import FaultyStore
 from dassie.errors import InvalidArgument
 
 

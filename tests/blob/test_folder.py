@@ -2,10 +2,10 @@ import os
 
 import pytest
 
-from dassie.blob.faulty import FailNth, FaultyStore
-from dassie.blob.folder import FolderStore
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.folder import FolderStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.blob.open import open_store
+from dassie.blob.wrappers.faulty import FailNth, FaultyStore
 from dassie.errors import InvalidArgument, Unavailable, Unimplemented
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dassie.base.clock import SystemClock
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.client.config import Target
 from dassie.client.connection import Connection
 from dassie.doors.grpc.bulk import BulkService

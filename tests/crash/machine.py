@@ -19,8 +19,8 @@ import sqlalchemy as sa
 
 from dassie.base.clock import ManualClock
 from dassie.blob.api import BlobStore
-from dassie.blob.faulty import Call, FaultyStore
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
+from dassie.blob.wrappers.faulty import Call, FaultyStore
 from dassie.errors import DassieError
 from dassie.meta.database import Database
 from dassie.meta.rebuild import is_new, open_journal

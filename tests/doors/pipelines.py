@@ -22,7 +22,7 @@ from dassie._proto.dassie import explain_pb2_grpc
 from dassie._proto.pfs import pfs_pb2
 from dassie._proto.pps import pps_pb2, pps_pb2_grpc
 from dassie.base.clock import SystemClock
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.doors.grpc.explain import ExplainService
 from dassie.doors.grpc.pps import PpsService
 from dassie.errors import PermissionDenied

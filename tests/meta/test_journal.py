@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from dassie.base.clock import ManualClock
 from dassie.base.hashing import digest
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import DataLoss, FailedPrecondition, Unavailable
 from dassie.meta.database import Database
 from dassie.meta.journal import Journal, JournalAhead, journaled_tables

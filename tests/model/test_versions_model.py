@@ -30,7 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from dassie.blob.folder import FolderStore
+from dassie.blob.drivers.folder import FolderStore
 from dassie.errors import DassieError
 from dassie.pfs import branches, commits, repos
 from dassie.pfs.errors import CommitFinished, OutputBranch, ParentNotFinished

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import DataLoss, InvalidArgument
 from dassie.meta.database import Database
 from dassie.pfs import commits, fsck, repos

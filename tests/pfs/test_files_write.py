@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dassie.base.ids import new_id
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import Aborted, InvalidArgument, NotFound
 from dassie.meta.database import Database
 from dassie.pfs import branches, commits, repos

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dassie.base.clock import ManualClock
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import InvalidArgument, NotFound
 from dassie.meta.database import Database
 from dassie.pfs import commits, repos

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from dassie.base.glob import Glob
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.pps.datums import datum_id
 from dassie.pps.inputs import datums, delta
 from dassie.pps.spec import PfsInput

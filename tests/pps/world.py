@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from dassie.blob.folder import FolderStore
+from dassie.blob.drivers.folder import FolderStore
 from dassie.meta.database import Database
 from dassie.pfs import commits, repos
 from dassie.pfs.files import Files

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from dassie.base.clock import ManualClock
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.lease import HeldSession
 from dassie.storage.limits import Limits

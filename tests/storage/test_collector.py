@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from dassie.blob.faulty import FailNth, FaultyStore
+from dassie.blob.wrappers.faulty import FailNth, FaultyStore
 from dassie.errors import Aborted, DataLoss, Unavailable
 from dassie.storage import pack
 from dassie.storage.check import Checker

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dassie.base.glob import Glob
 from dassie.base.hashing import digest
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import InvalidArgument
 from dassie.storage import node
 from dassie.storage.errors import PathConflict

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dassie.base.chunking import MIN_CHUNK_BYTES
 from dassie.base.hashing import digest
-from dassie.blob.faulty import FailNth, FaultyStore
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
+from dassie.blob.wrappers.faulty import FailNth, FaultyStore
 from dassie.errors import Aborted, DataLoss, InvalidArgument, Unavailable
 from dassie.storage.errors import CorruptChunk, MissingChunk, UnknownChunk
 from dassie.storage.lease import HeldSession

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.pps.sandbox.settings import SandboxSettings
 from dassie.pps.worker.link import Link
 from dassie.pps.worker.loop import Worker

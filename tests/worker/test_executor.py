@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dassie.blob.folder import FolderStore
+from dassie.blob.drivers.folder import FolderStore
 from dassie.pps.executors.api import Pool, WorkerState
 from dassie.pps.executors.process import ProcessExecutor
 from dassie.pps.sandbox.settings import SandboxSettings

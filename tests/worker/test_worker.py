@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dassie.blob.memory import MemoryStore
+from dassie.blob.drivers.memory import MemoryStore
 from dassie.pps.sandbox.session import SandboxUnavailable
 from dassie.pps.sandbox.settings import PLAIN, SandboxSettings
 from dassie.pps.worker.link import Link, LinkLost

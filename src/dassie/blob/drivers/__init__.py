@@ -1,0 +1,1 @@
+"""One module per way of storing bytes. Each fulfils `blob.api.BlobStore` and nothing more."""

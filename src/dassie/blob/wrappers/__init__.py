@@ -1,0 +1,1 @@
+"""Behaviours put around any store, one module each. `blob.open` stacks them."""
