@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+from dassie.base.clock import ManualClock
 from dassie.pfs import commits
 from dassie.pfs.model import META, CommitRef, CommitState, RepoKey
 from dassie.pps import running, tasks
@@ -293,16 +296,19 @@ def test_directories_as_datums(world: World) -> None:
 
 
 def test_job_timeout(world: World) -> None:
+    clock = ManualClock(datetime.now(UTC))
+    world.db.clock = clock
+    world.restart()
     world.repo("in")
     world.put("in", {"/a": b"a"})
-    world.pipeline("p", "in", jobTimeout="0.05s")
+    world.pipeline("p", "in", jobTimeout="5s")
     world.turn()
     assert world.jobs("p")[0].state == JobState.RUNNING
-    __import__("time").sleep(0.06)
+    clock.advance(6)
     world.turn()
     job = world.jobs("p")[0]
     assert job.state == JobState.KILLED
-    assert job.reason == "job timed out after 0.05s (job_timeout)"
+    assert job.reason == "job timed out after 5s (job_timeout)"
 
 
 def test_stop_job(world: World) -> None:
