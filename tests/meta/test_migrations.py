@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,7 +15,7 @@ from alembic.script import ScriptDirectory
 
 from dassie.errors import FailedPrecondition
 from dassie.meta.database import Database
-from dassie.meta.migrate import configuration, migrate
+from dassie.meta.migrate import configuration, migrate, upgrade
 from dassie.meta.migrations import HEAD
 from dassie.meta.schema import metadata
 from tests.conftest import import_models
@@ -30,7 +32,7 @@ def empty(database_url: str) -> Iterator[Database]:
 
 
 def test_migrations_make_what_the_models_say(empty: Database) -> None:
-    migrate(empty)
+    upgrade(empty)
     with empty.exclusive() as connection:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
@@ -43,11 +45,32 @@ def test_sqlite_tables_are_the_same_word_by_word(
 ) -> None:
     if backend != "sqlite":
         pytest.skip("PostgreSQL does not keep the text")
-    migrate(empty)
+    upgrade(empty)
     other = Database.open(new_database_url())
-    other.create_tables()
+    migrate(other)
     assert _statements(empty) == _statements(other), HINT
     other.close()
+
+
+def test_a_database_made_at_once_counts_as_migrated(empty: Database) -> None:
+    migrate(empty)
+    upgrade(empty)
+    with empty.exclusive() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == HEAD
+
+
+def test_the_server_imports_the_models_of_every_layer() -> None:
+    """Else a new database would lack tables."""
+    import_models()
+    program = (
+        "import dassie.daemon.wiring; from dassie.meta.schema import metadata;"
+        " print(*sorted(metadata.tables))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.split() == sorted(metadata.tables)
 
 
 def _statements(db: Database) -> dict[str, list[str]]:
@@ -55,11 +78,7 @@ def _statements(db: Database) -> dict[str, list[str]]:
     query = sa.text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     with db.read() as tx:
         found = {row.name: row.sql for row in tx.execute(query)}
-    return {
-        name: sorted(re.findall(r"[^\s,()]+|[,()]", text))
-        for name, text in found.items()
-        if not name.startswith("alembic")
-    }
+    return {name: sorted(re.findall(r"[^\s,()]+|[,()]", text)) for name, text in found.items()}
 
 
 def test_migrating_again_does_nothing(empty: Database) -> None:

@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-import yaml
-
 from dassie.errors import InvalidArgument
 
 Json = dict[str, Any]
@@ -21,46 +19,6 @@ Json = dict[str, Any]
 MAX_BYTES: Final = 4 << 20
 MAX_VALUES: Final = 200_000
 """Values in one text. YAML aliases make a small text expand without bound; a spec needs few."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as specs are written: no dates, no yes/no/on/off, no repeated keys."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    line = key.start_mark.line + 1
-                    raise InvalidArgument(f'field "{key.value}" is given twice (line {line})')
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-_IMPLICIT: Final = {
-    "tag:yaml.org,2002:bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), "tTfF"),
-    "tag:yaml.org,2002:null": (re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]),
-    "tag:yaml.org,2002:int": (
-        re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
-        "-+0123456789",
-    ),
-    "tag:yaml.org,2002:float": (
-        re.compile(r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\Z"),
-        "-+0123456789.",
-    ),
-    "tag:yaml.org,2002:merge": (re.compile(r"<<\Z"), "<"),
-}
-_Loader.yaml_implicit_resolvers = {}
-for _tag, (_pattern, _first) in _IMPLICIT.items():
-    _Loader.add_implicit_resolver(_tag, _pattern, list(_first))
-
-
-def _yaml_int(loader: _Loader, node: yaml.ScalarNode) -> int:
-    text = str(loader.construct_scalar(node))
-    return int(text, 0) if text[:2] in {"0o", "0x"} else int(text)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _yaml_int)
 
 
 def parse_documents(text: str) -> list[Json]:
@@ -126,8 +84,13 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _parse_yaml(text: str) -> list[Any]:
+    # Not at the top: most programs that import this are given JSON or nothing.
+    import yaml
+
+    from dassie.base.yaml_loader import SpecLoader
+
     try:
-        loaded = list(yaml.load_all(text, _Loader))
+        loaded = list(yaml.load_all(text, SpecLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1} column {mark.column + 1})" if mark else ""
