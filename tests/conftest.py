@@ -1,9 +1,11 @@
-"""What every test may use: a metadata database, on SQLite and on PostgreSQL.
+"""What every test may use: a metadata database, on SQLite and on PostgreSQL, and object stores.
 
 `db` is an empty `Database` with all tables; tests that take it run once per database. PostgreSQL is
 one throw-away cluster per test session, on a unix socket, with durability off; where no server
 program is found its half of the tests is skipped. Making a database takes PostgreSQL most of a
 second, so they are emptied and used again.
+
+`stores` starts real object stores when they are asked for (tests/stores).
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ import pytest
 
 from dassie.meta.database import Database
 from dassie.meta.schema import metadata
+from tests.stores.fixtures import stores
+
+__all__ = ["stores"]
 
 BACKENDS = ("sqlite", "postgres")
 _SETTINGS = (
