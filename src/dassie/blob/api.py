@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dassie.errors import NotFound
 
@@ -68,3 +68,17 @@ class BlobStore(Protocol):
 
     def close(self) -> None:
         """Release connections and handles."""
+
+
+@runtime_checkable
+class RangeCache(Protocol):
+    """What a store with a read cache can do besides. Callers look for it with `isinstance`."""
+
+    def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Several parts (offset, length) of one object, each as `get_range` would return it.
+
+        What is read along the way to save requests is kept.
+        """
+
+    def forget(self, key: str) -> None:
+        """Drop what is kept of an object: the next read asks the store."""

@@ -118,12 +118,12 @@ class SmallJoins:
     def take(self) -> Iterator[Put]:
         """The edits of all that waits."""
         waiting, self._waiting, self._size = self._waiting, [], 0
-        data = read_many(self._upload.read_chunks, [part for _, parts in waiting for part in parts])
+        data = read_many(self._upload.reader, [part for _, parts in waiting for part in parts])
         for path, parts in waiting:
             yield Put(path, self._upload.put(b"".join([next(data) for _ in parts])))
 
     def _pieces(self, part: Content) -> Iterator[bytes]:
-        return read_content(self._upload.read_chunks, part, 0, None)
+        return read_content(self._upload.reader, part, 0, None)
 
 
 def _existing(paths: list[str], root: Dir, trees: Trees) -> dict[str, Content]:

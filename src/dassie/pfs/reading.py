@@ -6,7 +6,8 @@ damaged chunk becomes an error that names file, commit and pack.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,15 +19,11 @@ from dassie.pfs import tar
 from dassie.pfs.errors import FileNotFound
 from dassie.pfs.model import CommitKey
 from dassie.pfs.views import View
-from dassie.storage.errors import CorruptChunk, MissingChunk
+from dassie.storage.errors import Damage
 from dassie.storage.store import Storage
 from dassie.storage.trees import Trees
 from dassie.storage.types import Content, Dir, Entry
 
-SMALL_BYTES = 256 << 10
-"""Files up to this size are fetched many at once."""
-_BATCH_BYTES = 4 << 20
-_BATCH_FILES = 1024
 _PIECE_BYTES = 1 << 20
 _OPERATORS = frozenset("*?[]{}!()@+^|\\")
 
@@ -156,41 +153,75 @@ entry, a large file, to be drawn before the next item is."""
 
 
 def contents(storage: Storage, view: View, entries: Iterable[Entry]) -> Iterator[Contents]:
-    """The bytes of many files, small ones fetched together. Directories pass, as ``b""``."""
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        if isinstance(entry.node, Content) and entry.node.size > SMALL_BYTES:
-            if batch:
-                yield batch, _small(storage, view, batch)
-                batch, size = [], 0
-            yield [entry], content(storage, view, entry)
+    """The bytes of many files, fetched together and ahead. Directories pass, as ``b""``."""
+    waiting: deque[Entry] = deque()
+    groups = storage.read_groups(_queued(entries, waiting))
+    while True:
+        with _naming(view, waiting):
+            group = next(groups, None)
+        if group is None:
+            break
+        if isinstance(group, list):
+            yield _paired(waiting, group)
             continue
+        above = _directories(waiting)
+        if above:
+            yield above, [b""] * len(above)
+        entry = waiting.popleft()
+        yield [entry], _named(view, entry, group)
+    if waiting:
+        yield list(waiting), [b""] * len(waiting)
+
+
+def _queued(entries: Iterable[Entry], waiting: deque[Entry]) -> Iterator[Content]:
+    """Contents of the files among `entries`; all entries go to the end of `waiting`."""
+    for entry in entries:
+        waiting.append(entry)
+        if isinstance(entry.node, Content):
+            yield entry.node
+
+
+def _paired(waiting: deque[Entry], data: list[bytes]) -> tuple[list[Entry], list[bytes]]:
+    """The next entries, with what those hold that are files."""
+    batch: list[Entry] = []
+    filled: list[bytes] = []
+    for whole in data:
+        entry = waiting.popleft()
+        while isinstance(entry.node, Dir):
+            batch.append(entry)
+            filled.append(b"")
+            entry = waiting.popleft()
         batch.append(entry)
-        size += entry.node.size if isinstance(entry.node, Content) else 0
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_FILES:
-            yield batch, _small(storage, view, batch)
-            batch, size = [], 0
-    if batch:
-        yield batch, _small(storage, view, batch)
+        filled.append(whole)
+    return batch, filled
 
 
-def _small(storage: Storage, view: View, batch: Sequence[Entry]) -> list[bytes]:
-    nodes = [entry.node for entry in batch if isinstance(entry.node, Content)]
-    with _naming(view, batch):
-        found = iter(list(storage.read_many(nodes)))
-    return [b"" if isinstance(entry.node, Dir) else next(found) for entry in batch]
+def _directories(waiting: deque[Entry]) -> list[Entry]:
+    found = []
+    while isinstance(waiting[0].node, Dir):
+        found.append(waiting.popleft())
+    return found
+
+
+def _named(view: View, entry: Entry, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    with _naming(view, [entry]):
+        yield from pieces
 
 
 @contextmanager
-def _naming(view: View, entries: Sequence[Entry]) -> Iterator[None]:
-    """Damage met inside is reported as damage to one of those files of that commit."""
+def _naming(view: View, entries: Iterable[Entry]) -> Iterator[None]:
+    """Damage of a content, met inside, is reported as damage to that one of those files of that
+    commit."""
     try:
         yield
-    except DataLoss as error:
-        chunk = error.chunk if isinstance(error, CorruptChunk | MissingChunk) else b""
-        named = (entry.path for entry in entries if entry.hash == chunk)
-        raise DamagedFile(next(named, entries[0].path), view.commit, error) from error
+    except Damage as error:
+        if error.content is None:
+            raise
+        named = (entry.path for entry in entries if entry.node == error.content)
+        path = next(named, "")
+        if not path:
+            raise
+        raise DamagedFile(path, view.commit, error) from error
 
 
 def archive(storage: Storage, view: View, entries: Iterable[Entry]) -> Iterator[bytes]:

@@ -145,7 +145,7 @@ class Checker:
                     raise self._bad[name]
                 pending.append((entry.path, name))
             if self._deep and content.ref is not None:
-                for _ in read_content(read, content, 0, None):
+                for _ in read_content(self._storage.chunks, content, 0, None):
                     pass
         except DataLoss as error:
             self._bad[key] = error

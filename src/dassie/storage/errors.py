@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dassie.errors import DataLoss, FailedPrecondition, InvalidArgument
+from dassie.storage.types import Content
 
 COLLISION = "file / directory path collision"
 DUPLICATE = "duplicate path output by different datums"
@@ -18,7 +19,13 @@ class PathConflict(FailedPrecondition):
         self.what = what
 
 
-class CorruptChunk(DataLoss):
+class Damage(DataLoss):
+    """Bytes are lost. `content`: whose, as far as that is known where it is raised."""
+
+    content: Content | None = None
+
+
+class CorruptChunk(Damage):
     """Stored bytes do not have the hash they are stored under."""
 
     def __init__(
@@ -29,7 +36,18 @@ class CorruptChunk(DataLoss):
         self.pack = pack
 
 
-class MissingChunk(DataLoss):
+class WrongContent(Damage):
+    """Every chunk is as it was stored, but together they are not what they are said to be."""
+
+    def __init__(self, content: Content) -> None:
+        super().__init__(
+            f"content {content.hash.hex()}: its chunks are as they were stored, but together they "
+            "are not what its hash says"
+        )
+        self.content = content
+
+
+class MissingChunk(Damage):
     """A chunk that something refers to is not stored."""
 
     def __init__(self, chunk: bytes, what: str = "it is in no pack") -> None:

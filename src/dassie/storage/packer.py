@@ -21,7 +21,6 @@ from dassie.storage.types import ChunkIndex, ChunkLocation
 
 MIN_PACK_BYTES = 512 << 10
 _INLINE_BYTES = 1 << 20
-_IN_FLIGHT = 2
 
 Pack = tuple[str, int, list[tuple[bytes, ChunkLocation]]]
 """A stored pack: key, size, and what is where in it."""
@@ -210,7 +209,7 @@ class Packer:
         self._sealed.append((chunks, self._pool.seal(chunks, held)))
         while self._sealed and (
             self._sealed[0][1].done()
-            or len(self._sealed) > _IN_FLIGHT
+            or len(self._sealed) > self._pool.limits.packs_in_flight
             or self._pool.held > self._pool.limits.buffer_bytes
         ):
             self._pop()

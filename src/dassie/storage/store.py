@@ -6,12 +6,12 @@ collector's alone (`storage.gc`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from dassie.blob.api import BlobStore
 from dassie.storage.chunks import ChunkReader
-from dassie.storage.contents import read_content, read_many
+from dassie.storage.contents import Group, read_content, read_groups, read_many
 from dassie.storage.lease import Sessions
 from dassie.storage.limits import Limits
 from dassie.storage.nodes import NodeCache, NodeReader
@@ -56,12 +56,18 @@ class Storage:
 
     def read(self, content: Content, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes, verified, in pieces of at most 1 MiB."""
-        return read_content(self.chunks.read, content, offset, length)
+        return read_content(self.chunks, content, offset, length)
 
-    def read_many(self, contents: Sequence[Content]) -> Iterator[bytes]:
+    def read_many(self, contents: Iterable[Content]) -> Iterator[bytes]:
         """Each content whole, in order; meant for small ones, which are fetched together."""
-        return read_many(self.chunks.read, contents)
+        return read_many(self.chunks, contents)
+
+    def read_groups(self, contents: Iterable[Content]) -> Iterator[Group]:
+        """The same for contents of any size: lists of small ones, iterators over the bytes of large
+        ones. Consumes `contents` ahead of what it yields."""
+        return read_groups(self.chunks, contents)
 
     def close(self) -> None:
         """Wait for packs on their way."""
         self._pool.close()
+        self.chunks.close()

@@ -17,7 +17,7 @@ from dassie.blob.api import Buffer
 from dassie.errors import InvalidArgument
 from dassie.storage import chunklist, edit
 from dassie.storage.chunks import ChunkReader
-from dassie.storage.contents import chunks_of, read_content
+from dassie.storage.contents import PlainReader, chunks_of, read_content
 from dassie.storage.errors import UnknownChunk
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeCache, NodeReader
@@ -56,6 +56,8 @@ class Upload:
         self._known: dict[bytes, int] = {}
         self._absent: set[bytes] = set()
         self._session = session
+        self.reader = PlainReader(self.read_chunks)
+        """Reads stored chunks, and those of this upload."""
         self.new_bytes = 0
         """Plaintext bytes of chunks that were not stored before."""
 
@@ -88,16 +90,16 @@ class Upload:
         """The content `base` + `parts`. Reads all of `base`: a hash covers the whole."""
         if base.size <= MIN_CHUNK_BYTES:
             writer = FileWriter(self)
-            for piece in read_content(self.read_chunks, base, 0, None):
+            for piece in read_content(self.reader, base, 0, None):
                 writer.write(piece)
         else:
             # Cuts before the last chunk depend on nothing behind them: they stay.
             chunks = list(chunks_of(self.read_chunks, base))
             start = chunks[-1][0]
             writer = FileWriter(self, [(name, length) for _, name, length in chunks[:-1]])
-            for piece in read_content(self.read_chunks, base, 0, start):
+            for piece in read_content(self.reader, base, 0, start):
                 writer.pass_over(piece)
-            for piece in read_content(self.read_chunks, base, start, None):
+            for piece in read_content(self.reader, base, start, None):
                 writer.write(piece)
         for part in parts:
             writer.write(part)
