@@ -25,7 +25,8 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from dassie.blob.answers import Answer
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
-from dassie.blob.drivers.transfer import PARTS_AT_ONCE, body_of, is_key, one_request
+from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
+from dassie.blob.drivers.transfer import PARTS_AT_ONCE, body_of, one_request
 from dassie.blob.errors import StoreRefused
 from dassie.blob.keys import check_key
 from dassie.blob.profile import Profile
@@ -52,6 +53,7 @@ class BotocoreStore:
         self._bucket = settings.bucket
         self._prefix = settings.prefix + "/" if settings.prefix else ""
         self._md5 = profile.content_md5 or profile.signature == "v2" or profile.checksums == "md5"
+        self._sort = folder_by_folder(profile.server)
         session = botocore.session.Session(session_vars=_NO_FILES)
         self._reading = _client(session, settings, profile, settings.stall_timeout_s)
         self._writing = _client(session, settings, profile, settings.request_timeout_s)
@@ -85,24 +87,8 @@ class BotocoreStore:
             raise translated(doing, error) from None
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[BlobInfo]:
-        doing = Doing("list", prefix, self._location)
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Prefix": self._prefix + prefix}
-        asked["MaxKeys"] = _PAGE
-        start, last = after, after
-        while True:
-            page = self._page(doing, asked, start)
-            found = page.get("Contents", [])
-            for item in found:
-                key = item["Key"].removeprefix(self._prefix)
-                if key.startswith(prefix) and key > last and is_key(key):
-                    yield BlobInfo(key, item["Size"], item["LastModified"].timestamp())
-                    last = key
-            if not page.get("IsTruncated"):
-                return
-            end = found[-1]["Key"].removeprefix(self._prefix) if found else ""
-            if end <= start:
-                raise StoreRefused(f"{doing}: the listing does not go on after {start!r}")
-            start = end
+        found = self._listed(prefix, after)
+        return arranged(found, prefix, after, sort=self._sort)
 
     def delete(self, keys: Iterable[str]) -> None:
         wanted = list(keys)
@@ -143,19 +129,25 @@ class BotocoreStore:
             return data
         return data[offset : offset + length]  # the range was not heeded: it is the whole object
 
-    def _page(self, doing: Doing, asked: dict[str, Any], start: str) -> dict[str, Any]:
-        """Each page starts after the last key of the one before: no tokens, which stores that
-        know only the first version do not have."""
-        where = {}
-        if start and self._profile.list_version == 1:
-            where = {"Marker": self._prefix + start}
-        elif start:
-            where = {"StartAfter": self._prefix + start}
-        ask = self._reading.list_objects_v2
-        if self._profile.list_version == 1:
-            ask = self._reading.list_objects
-        page: dict[str, Any] = self._ask(doing, lambda: ask(**asked, **where))
-        return page
+    def _listed(self, prefix: str, after: str) -> Iterator[BlobInfo]:
+        doing = Doing("list", prefix, self._location)
+        first = self._profile.list_version == 1
+        ask = self._reading.list_objects if first else self._reading.list_objects_v2
+        asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "MaxKeys": _PAGE}
+        start = start_below(after)
+        where = {"Marker" if first else "StartAfter": self._prefix + start} if start else {}
+        while True:
+            page: dict[str, Any] = self._ask(doing, lambda: ask(**asked, **where))  # noqa: B023
+            found = page.get("Contents", [])
+            for item in found:
+                key = item["Key"].removeprefix(self._prefix)
+                yield BlobInfo(key, item["Size"], item["LastModified"].timestamp())
+            if not page.get("IsTruncated"):
+                return
+            onward = _onward(page, first=first)
+            if onward == where:
+                raise StoreRefused(f"{doing}: the listing does not go on after {onward}")
+            where = onward
 
     def _delete_batch(self, keys: Sequence[str]) -> None:
         doing = Doing("delete", keys[0], self._location)
@@ -223,6 +215,15 @@ def translated(doing: Doing, error: Exception) -> DassieError:
     if "CERTIFICATE_VERIFY_FAILED" in said:
         said = f"the certificate is refused: {said.rpartition('CERTIFICATE_VERIFY_FAILED]')[2]}"
     return unreachable(said[:300], doing)
+
+
+def _onward(page: dict[str, Any], *, first: bool) -> dict[str, str]:
+    """Where the next page starts: as the store says, else after the last key of this one."""
+    if not first and page.get("NextContinuationToken"):
+        return {"ContinuationToken": page["NextContinuationToken"]}
+    keys = [item["Key"] for item in page.get("Contents", [])]
+    last = (page.get("NextMarker") if first else "") or (keys[-1] if keys else "")
+    return {"Marker" if first else "StartAfter": last}
 
 
 def answer_of(response: Any) -> Answer:

@@ -20,13 +20,12 @@ from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
+from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
 from dassie.blob.drivers.obstore_words import answer_of, certificate_fault, transport_words
 from dassie.blob.drivers.transfer import (
     PARTS_AT_ONCE,
     body_of,
-    is_key,
     one_request,
-    page_start,
     time_for,
 )
 from dassie.blob.errors import StoreRefused
@@ -49,6 +48,7 @@ class ObstoreStore:
         self._location = settings.location
         self._settings = settings
         self._ranges = profile.ranges
+        self._sort = folder_by_folder(profile.server)
         reading, writing = _client_options(settings, profile)
         self._reading = _connect(settings, profile, reading)
         self._writing = _connect(settings, profile, writing)
@@ -87,25 +87,14 @@ class ObstoreStore:
             answer = answer_of(text)
             if answer and (answer.status == 416 or answer.code == "InvalidRange"):
                 return b""
-            if "Range request not supported" not in text:
+            if "non-partial response" not in text:
                 raise self._translated(doing, error) from None
         self._ranges = False
         return self.get_range(key, offset, length)
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[BlobInfo]:
-        folder, start = page_start(prefix, after)
-        doing = Doing("list", prefix, self._location)
-        pages = obstore.list(self._reading, folder or None, offset=start or None, chunk_size=_PAGE)
-        last = after
-        while page := self._ask(doing, lambda: next(pages, None)):
-            for item in page:
-                key = item["path"]
-                if key.startswith(prefix):
-                    if key > last and is_key(key):
-                        yield BlobInfo(key, item["size"], item["last_modified"].timestamp())
-                        last = key
-                elif key > prefix:
-                    return
+        found = self._listed(prefix, after)
+        return arranged(found, prefix, after, sort=self._sort)
 
     def delete(self, keys: Iterable[str]) -> None:
         wanted = list(keys)
@@ -116,6 +105,16 @@ class ObstoreStore:
             return
         for key in wanted:
             self._remove(key, key)
+
+    def _listed(self, prefix: str, after: str) -> Iterator[BlobInfo]:
+        """The library knows only whole folders as prefixes: there may be others before."""
+        folder = prefix.rpartition("/")[0]
+        start = max(start_below(after), start_below(prefix.removesuffix("/")))
+        doing = Doing("list", prefix, self._location)
+        pages = obstore.list(self._reading, folder or None, offset=start or None, chunk_size=_PAGE)
+        while page := self._ask(doing, lambda: next(pages, None)):
+            for item in page:
+                yield BlobInfo(item["path"], item["size"], item["last_modified"].timestamp())
 
     def _remove(self, first: str, what: str | Sequence[str]) -> None:
         with suppress(BlobNotFound):

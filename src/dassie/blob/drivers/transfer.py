@@ -1,5 +1,5 @@
-"""Rules that the drivers of remote stores share: when to use parts, how long a transfer may take,
-where a listing starts. Pure."""
+"""Rules that the drivers of remote stores share: when to use parts, how long a transfer may take.
+Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dassie.blob.api import Buffer
 from dassie.blob.keys import check_key
 from dassie.blob.settings import StorageSettings
-from dassie.errors import InvalidArgument
 
 PARTS_AT_ONCE = 4
 """Parts of one object under way at one time."""
@@ -32,25 +31,3 @@ def one_request(size: int, part_bytes: int) -> bool:
 def time_for(settings: StorageSettings, size: int) -> float:
     """Seconds that a request moving `size` bytes may take."""
     return settings.request_timeout_s + size / SLOWEST
-
-
-def is_key(key: str) -> bool:
-    """Whether `key` is one of ours; others may put objects beside."""
-    try:
-        check_key(key)
-    except InvalidArgument:
-        return False
-    return True
-
-
-def page_start(prefix: str, after: str) -> tuple[str, str]:
-    """Folder and key from where a listing that knows only whole folders finds all keys that begin
-    with `prefix` and come after `after`. It finds others too."""
-    folder = prefix.rpartition("/")[0]
-    start = after if is_key(after) else ""
-    rest = prefix[len(folder) :].lstrip("/")
-    if rest and rest[-1].isascii() and rest[-1].isalnum():
-        before = chr(ord(rest[-1]) - 1)
-        below = prefix[:-1] + before + "zzzz" if before.isalnum() else ""
-        start = max(start, below)
-    return folder, start
