@@ -161,8 +161,17 @@ def test_web_addresses(pachctl: Client, tmp_path: Path) -> None:
         pachctl("put", "file", "r@master", "-f", f"{address}/a.txt")
         assert pachctl("get", "file", "r@master:/a.txt") == "a.txt"
         refused = pachctl.run("put", "file", "r@master", "-f", f"{address}/none")
-        assert refused.returncode == exits.FAILED
+        assert refused.returncode == exits.NOT_FOUND
+        assert f"{address}/none" in refused.stderr
         assert "404" in refused.stderr
+        (tmp_path / "list").write_text(f"# both\n{address}/a.txt\n\nhere.txt\n")
+        (tmp_path / "here.txt").write_text("here")
+        pachctl("put", "file", "r@master:/both", "-i", "list")
+        assert pachctl("get", "file", "r@master:/both/a.txt") == "a.txt"
+        assert pachctl("get", "file", "r@master:/both/here.txt") == "here"
+        pachctl("put", "file", "r@master:/x", "-a", "-f", f"{address}/a.txt")
+        pachctl("put", "file", "r@master:/x", "-a", "-f", f"{address}/a.txt")
+        assert pachctl("get", "file", "r@master:/x") == "a.txta.txt"
     finally:
         server.shutdown()
         server.server_close()

@@ -113,13 +113,6 @@ def test_what_is_wrong_is_said_and_nothing_is_kept(
     assert count_commits(pfs, name) == 0
 
 
-def test_a_file_from_a_url_is_not_built(pfs: Stub, name: str) -> None:
-    source = pfs_pb2.AddFile(path="/a", url=pfs_pb2.AddFile.URLSource(URL="http://localhost/"))
-    error = refused(pfs, target(name), Request(add_file=source))
-    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-    assert "not implemented in Dassie yet" in error.details()
-
-
 def test_an_unknown_repo(pfs: Stub) -> None:
     error = refused(pfs, target("no-such-repo"), add("/a"))
     assert error.code() is grpc.StatusCode.NOT_FOUND

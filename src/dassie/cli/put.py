@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from dassie.cli import grammar, humanize
 from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Census, Meter
-from dassie.cli.sources import is_url, open_url, read_text
+from dassie.cli.sources import read_text
 from dassie.client.errors import NotOffered
 from dassie.errors import InvalidArgument, NotFound
 
@@ -37,7 +37,7 @@ def put(session: Session) -> None:
         if session.has("untar"):
             _put_archives(session, target, names, meter)
         elif any(_is_url(name) for name in names):
-            _put_urls(session, target, names, meter)
+            _put_by_messages(session, target, names, meter)
         else:
             _put_in_bulk(session, target, names, meter)
     finally:
@@ -85,18 +85,18 @@ def _is_url(name: str) -> bool:
 
 
 def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source]:
-    """Local sources with their destinations; what is missing is said before anything is sent."""
+    """Those that are no URLs, with their destinations; what is missing is said before anything
+    is sent."""
     from dassie.client.batches import Folder, LocalFile, Stream
 
     alone, full_path = len(names) == 1, session.has("full_path")
     found: list[Source] = []
     for name in names:
+        if _is_url(name):
+            continue
         if name == _STDIN:
             where = destination(target.path, name, alone=True, full_path=False)
             found.append(Stream(sys.stdin.buffer, where))
-        elif is_url(name):
-            where = destination(target.path, name, alone=alone, full_path=full_path)
-            found.append(Stream(open_url(name), where))
         elif Path(name).is_dir():
             if not session.has("recursive"):
                 raise InvalidArgument(f"{name} is a folder: put it with -r")
@@ -108,18 +108,6 @@ def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source
             where = destination(target.path, name, alone=alone, full_path=full_path)
             found.append(LocalFile(name, where))
     return found
-
-
-def _put_urls(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
-    """The server fetches them; where it cannot, web pages at least can be fetched from here."""
-    try:
-        _put_by_messages(session, target, names, meter)
-    except NotOffered:
-        urls = [name for name in names if _is_url(name)]
-        if _STDIN in names or session.has("recursive") or not all(map(is_url, urls)):
-            raise
-        session.out.say("the server does not fetch URLs yet: pachctl does it")
-        _put_in_bulk(session, target, names, meter)
 
 
 def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
@@ -198,7 +186,7 @@ def _put_by_messages(session: Session, target: FileRef, names: list[str], meter:
     from dassie.client.modify import modify, put_folder, put_local, put_stream, put_url
 
     append, count = session.has("append"), _Count(meter)
-    local = _sources(session, target, [name for name in names if not _is_url(name)])
+    local = _sources(session, target, names)
 
     def requests() -> Iterator[Request]:
         for source in local:
@@ -314,9 +302,7 @@ COMMANDS = (
             grammar.switch("-a", "--append", help="append to files that exist; default: replace"),
             grammar.switch("--full-path", help="keep the sources' whole paths"),
             grammar.switch("--untar", help="unpack tar archives, also compressed ones"),
-            grammar.number(
-                "-p", "--parallelism", help="URLs that the server fetches at once", default=10
-            ),
+            grammar.number("-p", "--parallelism", help="accepted for Pachyderm's sake", default=10),
             grammar.switch("-c", "--compress", help="accepted for Pachyderm's sake"),
             grammar.switch("--progress", help="show progress on a terminal (the default)"),
             grammar.switch("--no-progress", help="never show it"),
@@ -332,6 +318,10 @@ COMMANDS = (
         (
             ("a file, by its own name", "pachctl put file images@master -f liberty.png"),
             ("from another program", "date | pachctl put file logs@master:/today.txt"),
+            (
+                "a page of the web, which the server fetches",
+                "pachctl put file data@master:/page.html -f https://example.com/",
+            ),
             ("a folder, at the top of the repo", "pachctl put file -r images@master:/ -f photos"),
             ("an archive's content", "pachctl put file data@master --untar -f data.tar.gz"),
         ),

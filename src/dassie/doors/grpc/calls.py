@@ -50,21 +50,32 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 
+_OUTWARD_WORKERS = 16
+
+
 class Threads:
-    """A bounded pool for blocking work; one for the whole server."""
+    """Bounded pools for blocking work; one of each for the whole server: one for work that ends by
+    itself, and one for work that waits for strangers' machines."""
 
     def __init__(self, workers: int) -> None:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="call")
+        self._outward = ThreadPoolExecutor(_OUTWARD_WORKERS, thread_name_prefix="outward")
 
     def submit(
         self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
     ) -> Future[_T]:
         return self._pool.submit(function, *args, **kwargs)
 
+    def submit_outward(
+        self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs
+    ) -> Future[_T]:
+        return self._outward.submit(function, *args, **kwargs)
+
     async def run(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
         return await asyncio.wrap_future(self._pool.submit(function, *args, **kwargs))
 
     def close(self) -> None:
+        self._outward.shutdown(wait=True)
         self._pool.shutdown(wait=True)
 
 

@@ -4,21 +4,26 @@ too.
 One message may carry 4 KiB, and a stream a hundred thousand of them. So the event loop only
 collects raw messages; a thread parses and applies a batch while the loop collects the next one. At
 most two batches of a stream are in memory, which is how a fast client is slowed down.
+
+A file that comes from a URL is fetched when its turn comes in the stream, in a pool of its own: a
+slow web server must not hold the threads that answer calls.
 """
 
 from __future__ import annotations
 
 from asyncio import wrap_future
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
+from typing import Any
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import Call, Requests, parse
-from dassie.errors import Aborted, InvalidArgument, Unimplemented
+from dassie.errors import Aborted, InvalidArgument
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
+from dassie.pfs.web import Fetch
 
 
 class ModifyMethods:
@@ -51,18 +56,26 @@ class Writing:
         self._open = open_
         self._context: AbstractContextManager[Modification] | None = None
         self._modification: Modification | None = None
+        self._fetch: Fetch | None = None
+        self._stopped = False
 
-    def apply(self, batch: list[bytes]) -> None:
-        """Parse and apply serialised `ModifyFileRequest`s, in order."""
+    def apply(self, batch: Sequence[bytes]) -> Sequence[bytes]:
+        """Parse and apply serialised `ModifyFileRequest`s, in order, up to one that says to fetch
+        a URL. Returns what is left: that one and all behind it; see `fetch`.
+        """
         if self._modification is None:
             self._context = self._open()
             self._modification = self._context.__enter__()
         modification = self._modification
-        for raw in batch:
+        for position, raw in enumerate(batch):
             message = parse(pfs_pb2.ModifyFileRequest, raw)
             kind = message.WhichOneof("body")
             if kind == "add_file":
-                _add(modification, message.add_file)
+                if message.add_file.HasField("url"):
+                    return batch[position:]
+                modification.add(
+                    message.add_file.path, message.add_file.raw.value, message.add_file.datum
+                )
             elif kind == "delete_file":
                 modification.delete(message.delete_file.path, message.delete_file.datum)
             elif kind == "copy_file":
@@ -73,6 +86,28 @@ class Writing:
                     if kind
                     else "a message of the stream says neither add, delete nor copy"
                 )
+        return ()
+
+    def fetch(self, batch: Sequence[bytes]) -> Sequence[bytes]:
+        """Carry out the first message, which names a URL; what is left then. May take as long as
+        the other side likes: until `stop`.
+        """
+        assert self._modification is not None  # noqa: S101 - `apply` was called first
+        add = parse(pfs_pb2.ModifyFileRequest, batch[0]).add_file
+        self._fetch = Fetch(add.url.URL)
+        if self._stopped:
+            raise Interrupted
+        self._modification.add(add.path, b"", add.datum)
+        for piece in self._fetch.pieces():
+            self._modification.add(add.path, piece, add.datum)
+        self._fetch = None
+        return batch[1:]
+
+    def stop(self) -> None:
+        """Nobody waits for the rest: end a fetch that is under way."""
+        self._stopped = True
+        if self._fetch is not None:
+            self._fetch.abort()
 
     def finish(self) -> None:
         """Publish everything at once."""
@@ -100,23 +135,27 @@ async def feed(requests: Requests, call: Call, writing: Writing) -> None:
     """Apply all that the client streams; publish at its end, or leave nothing when there
     is none.
     """
-    running: Future[None] = call.threads.submit(writing.apply, [])
+    running: Future[Sequence[bytes]] = call.threads.submit(writing.apply, [])
+    last: Future[Any] = running
+
+    async def settle() -> None:
+        nonlocal running, last
+        while left := await wrap_future(running):
+            last = fetching = call.threads.submit_outward(writing.fetch, left)
+            left = await wrap_future(fetching)
+            last = running = call.threads.submit(writing.apply, left)
+
     try:
         while batch := await requests.read_batch():
-            await wrap_future(running)
-            running = call.threads.submit(writing.apply, batch)
-        await wrap_future(running)
-        running = call.threads.submit(writing.finish)
-        await wrap_future(running)
+            await settle()
+            last = running = call.threads.submit(writing.apply, batch)
+        await settle()
+        last = finishing = call.threads.submit(writing.finish)
+        await wrap_future(finishing)
     finally:
+        writing.stop()
         # A thread may still be at work for a client that has gone: clean up behind it.
-        running.add_done_callback(lambda _: call.threads.submit(writing.abandon))
-
-
-def _add(modification: Modification, message: pfs_pb2.AddFile) -> None:
-    if message.HasField("url"):
-        raise Unimplemented(f"putting a file from a URL ({message.path})")
-    modification.add(message.path, message.raw.value, message.datum)
+        last.add_done_callback(lambda _: call.threads.submit(writing.abandon))
 
 
 def _copy(modification: Modification, message: pfs_pb2.CopyFile) -> None:
