@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from dassie.blob.settings import StorageSettings
 from dassie.daemon.config import Config, read
 from dassie.errors import InvalidArgument
 
 
 def test_defaults_are_loopback_and_the_users_data_folder() -> None:
     config = read([], {"HOME": "/home/me"})
-    assert config == Config(data=Path("/home/me/.local/share/dassie"))
+    store = StorageSettings("file", path="/home/me/.local/share/dassie/objects")
+    assert config == Config(data=Path("/home/me/.local/share/dassie"), storage=store)
     assert (config.host, config.port) == ("127.0.0.1", 30650)
     assert config.database_url == "sqlite:////home/me/.local/share/dassie/metadata.db"
-    assert config.storage_url == "file:/home/me/.local/share/dassie/objects"
 
 
 def test_xdg_data_home_counts_when_it_is_absolute() -> None:
@@ -45,7 +46,7 @@ def test_postgres_urls_in_either_spelling() -> None:
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (["--port", "x"], "--port must be a number, not 'x' (from the command line)"),
+        (["--port", "x"], "--port must be a number, not 'x' (from the flag --port)"),
         (["--port", "70000"], "between 0 and 65535"),
         (["--threads", "1"], "at least 2"),
         (["--log-level", "loud"], "one of debug, info"),

@@ -62,7 +62,7 @@ def test_help_and_version_say_what_there_is() -> None:
 def test_a_wrong_flag_is_a_usage_error() -> None:
     finished = run("--port", "abc")
     assert finished.returncode == 2
-    assert finished.stderr == "pachd: --port must be a number, not 'abc' (from the command line)\n"
+    assert finished.stderr == "pachd: --port must be a number, not 'abc' (from the flag --port)\n"
 
 
 def test_it_serves_with_no_configuration_at_all(tmp_path: Path) -> None:

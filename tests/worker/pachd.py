@@ -49,7 +49,7 @@ class Pachd(worker_pb2_grpc.WorkerServicer):
     tries: int = 1
     timeout_ms: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
-    storage_url: str = "memory:"
+    storage_json: str = ""
     batch: int = 10
     heartbeat_ms: int = 50
 
@@ -187,7 +187,7 @@ class Pachd(worker_pb2_grpc.WorkerServicer):
             pipeline="edges",
             pipeline_version=1,
             transform_json=json.dumps(dict(self.transform)),
-            storage_url=self.storage_url,
+            storage_json=self.storage_json,
             datum_tries=self.tries,
             datum_timeout_ms=self.timeout_ms,
             env=self.env,

@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 from dassie.blob.drivers.folder import FolderStore
+from dassie.blob.profile import Profile
+from dassie.blob.settings import StorageSettings
+from dassie.daemon.storage import for_worker
 from dassie.pps.executors.api import Pool, WorkerState
 from dassie.pps.executors.process import ProcessExecutor
 from dassie.pps.sandbox.settings import SandboxSettings
@@ -51,11 +54,12 @@ def children(pid: int) -> list[int]:
 @pytest.fixture
 def pachd(tmp_path: Path) -> Iterator[Pachd]:
     folder = tmp_path / "objects"
+    settings = StorageSettings("file", path=str(folder))
     script = 'test -z "$slow" || sleep 1000; env | grep SECRET; cp /pfs/in/* /pfs/out/'
     pachd = Pachd(
         FolderStore(folder),
         transform={"cmd": ["sh", "-c", script]},
-        storage_url=f"file:{folder}",
+        storage_json=for_worker(settings, Profile(settings.fingerprint())),
         tries=1,
     )
     yield pachd

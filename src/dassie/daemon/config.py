@@ -1,21 +1,32 @@
-"""Settings of `pachd`: flags, then environment, then a file, then defaults. Called by `main` only.
+"""Settings of `pachd`: flags, then environment, then secret files, then a file, then defaults.
 
-The only module of the server that reads the environment. It validates; it builds nothing.
+Called by `main` only. It validates; it builds nothing. How the object store's settings come about
+is in `configuration.storage`.
 """
 
 from __future__ import annotations
 
-import argparse
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from dassie import __version__
+from dassie.blob.settings import StorageSettings
+from dassie.daemon.configuration import arguments as command_line
+from dassie.daemon.configuration import settings, storage
+from dassie.daemon.configuration.settings import LEVELS, Setting
+from dassie.daemon.configuration.sources import (
+    DEFAULT,
+    Files,
+    Layer,
+    MachineFiles,
+    Said,
+    expanded,
+    first,
+)
+from dassie.daemon.configuration.values import parsed
 from dassie.errors import InvalidArgument
-
-LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +35,13 @@ class Config:
 
     data: Path
     """Folder of this server: database, objects, log, lock."""
+    storage: StorageSettings
+    """The object store; without any setting a folder in `data`."""
     host: str = "127.0.0.1"
     port: int = 30650
     """0: any free port."""
     database: str = ""
     """SQLAlchemy-style URL; empty: SQLite in `data`."""
-    storage: str = ""
-    """URL of the object store; empty: a folder in `data`."""
     log_level: str = "info"
     threads: int = 32
     """Calls that may block at the same time; more wait."""
@@ -44,6 +55,12 @@ class Config:
     """Seconds for which what became garbage is kept, longer than any read lasts."""
     stop_grace: float = 10.0
     """Seconds that running calls get after SIGTERM."""
+    storage_wait: float = 60.0
+    """Seconds for which starting waits for a store that does not answer."""
+    adopt: bool = False
+    """Whether a bucket of another server, which is gone for good, may be taken over."""
+    secret_paths: tuple[str, ...] = ()
+    """Where credentials lie; never shown to user code."""
 
     @property
     def database_url(self) -> str:
@@ -53,94 +70,60 @@ class Config:
     def exposed(self) -> tuple[str, ...]:
         return tuple(path.strip() for path in self.expose.split(",") if path.strip())
 
-    @property
-    def storage_url(self) -> str:
-        return self.storage or f"file:{self.data / 'objects'}"
-
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """Where else than in the file a setting may come from."""
+class Loaded:
+    """The configuration, what was asked for, and where everything came from."""
 
-    flag: str
-    variable: str
-    meaning: str
-
-
-_SOURCES: dict[str, _Source] = {
-    "data": _Source("--data", "DASSIE_DATA", "folder for everything this server keeps"),
-    "host": _Source("--host", "DASSIE_HOST", "address to listen on"),
-    "port": _Source("--port", "PORT", "port to listen on; 0 takes a free one"),
-    "database": _Source(
-        "--postgres-url", "DASSIE_DATABASE", "postgresql://user:password@host/name, for a cluster"
-    ),
-    "storage": _Source("--storage", "DASSIE_STORAGE", "URL of the object store"),
-    "log_level": _Source("--log-level", "DASSIE_LOG_LEVEL", "one of " + ", ".join(LEVELS)),
-    "threads": _Source("--threads", "DASSIE_THREADS", "calls that run at the same time"),
-    "sandbox": _Source(
-        "--sandbox", "DASSIE_SANDBOX", "user code is shut in by: bwrap, auto or plain (nothing)"
-    ),
-    "expose": _Source(
-        "--expose", "DASSIE_EXPOSE", "further paths that user code may read: /a,/b:/seen/as"
-    ),
-    "gc_period": _Source("--gc-period", "STORAGE_GC_PERIOD", "seconds between collections; 0: off"),
-    "gc_grace": _Source("--gc-grace", "DASSIE_GC_GRACE", "seconds for which garbage is kept"),
-    "stop_grace": _Source("--stop-grace", "DASSIE_STOP_GRACE", "seconds for calls on SIGTERM"),
-}
-
-_DEFAULT_TEXT = {
-    "data": "$XDG_DATA_HOME/dassie or ~/.local/share/dassie",
-    "database": "SQLite in the data folder",
-    "storage": "a folder in the data folder",
-    "expose": "none",
-}
+    command: str
+    output: str
+    config: Config
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """By name of the setting; those of the store as `StorageSettings` names them."""
+    warnings: tuple[str, ...] = ()
 
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Config:
     """The configuration, or InvalidArgument naming the setting and where it came from."""
-    parsed = vars(_parser().parse_args(arguments))
-    config = Config(data=_default_data(environment))
-    config_file = parsed.pop("config") or environment.get("DASSIE_CONFIG", "")
-    if config_file:
-        path = Path(config_file).expanduser()
-        config = _apply(config, _from_file(path), f"file {path}")
-    set_variables = {
-        name: environment[source.variable]
-        for name, source in _SOURCES.items()
-        if environment.get(source.variable)
+    return load(arguments, environment).config
+
+
+def load(
+    arguments: Sequence[str], environment: Mapping[str, str], files: Files | None = None
+) -> Loaded:
+    """The same, with sources. `files`: the machine's, unless a test has others."""
+    files = files or MachineFiles()
+    given = command_line.parse(arguments, defaults())
+    path = given.config_file or environment.get("DASSIE_CONFIG", "")
+    file = _from_file(expanded(path, environment), files) if path else {}
+    layers = [given.flags, _variables(environment), file]
+    values: dict[str, Any] = {"data": _default_data(environment)}
+    sources: dict[str, str] = {}
+    for setting in settings.SERVER:
+        said = first(layers, setting.name)
+        sources[setting.name] = said.source if said else DEFAULT
+        if said is not None:
+            values[setting.name] = parsed(setting.kind, said.text, setting.flag, said.source)
+    values["data"] = Path(expanded(str(values["data"]), environment)).absolute()
+    inputs = storage.Inputs(given.flags, environment, file, files, values["data"])
+    store = storage.settings_of(inputs)
+    config = _checked(Config(storage=store.settings, secret_paths=store.secret_paths, **values))
+    found = sources | store.sources
+    return Loaded(given.command, given.output, config, found, tuple(store.warnings))
+
+
+def defaults() -> dict[str, Any]:
+    """Default values by name of the setting, where there is one."""
+    own = {item.name: item.default for item in fields(Config) if item.default is not MISSING}
+    return settings.PIN_DEFAULTS | own
+
+
+def _variables(environment: Mapping[str, str]) -> Layer:
+    return {
+        setting.name: Said(environment[setting.variable], f"environment {setting.variable}")
+        for setting in settings.SERVER
+        if environment.get(setting.variable)
     }
-    config = _apply(config, set_variables, "environment")
-    flags = {name: value for name, value in parsed.items() if value is not None}
-    return _checked(_apply(config, flags, "command line"))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="pachd",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Serve versioned data and pipelines: Pachyderm's API 2.12, on this machine.\n\n"
-        "Without any setting it keeps everything in your data folder and listens on loopback.\n"
-        "A flag wins over the variable in brackets, that over the file of --config.",
-        epilog="It prints one line when it is ready, writes pachd.log in the data folder,\n"
-        "and stops on SIGTERM or Ctrl-C after the running calls have ended.",
-    )
-    for name, source in _SOURCES.items():
-        default = _DEFAULT_TEXT.get(name, _default_of(name))
-        parser.add_argument(
-            source.flag,
-            dest=name,
-            metavar=source.flag.rpartition("-")[2].upper(),
-            help=f"{source.meaning} [{source.variable}; default: {default}]",
-        )
-    parser.add_argument(
-        "--config", metavar="FILE", help="TOML file of the same settings [DASSIE_CONFIG]"
-    )
-    parser.add_argument("--version", action="version", version=f"pachd {__version__} (API 2.12)")
-    return parser
-
-
-def _default_of(name: str) -> object:
-    return next(field.default for field in fields(Config) if field.name == name)
 
 
 def _default_data(environment: Mapping[str, str]) -> Path:
@@ -152,54 +135,49 @@ def _default_data(environment: Mapping[str, str]) -> Path:
     return Path(base) / "dassie"
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def _from_file(path: str, files: Files) -> Layer:
+    text = files.text(path)
+    if text is None:
+        raise InvalidArgument(f"configuration file {path} does not exist")
     try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
-    except FileNotFoundError:
-        raise InvalidArgument(f"configuration file {path} does not exist") from None
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InvalidArgument(f"cannot read configuration file {path}: {error}") from error
-    unknown = sorted(values.keys() - _SOURCES.keys())
-    if unknown:
-        known = ", ".join(_SOURCES)
+    label = f"configuration file {path}"
+    layer: Layer = {}
+    table = values.pop("storage", None)
+    if isinstance(table, dict):
+        values |= {"storage" if name == "url" else f"storage_{name}": table[name] for name in table}
+    elif table is not None:
+        values["storage"] = table
+    for name, value in values.items():
+        layer[_known(name, path)] = Said(_text(value), label)
+    return layer
+
+
+def _known(name: str, path: str) -> str:
+    """The setting that a name in the file means."""
+    if name in {each.name for each in (*settings.SERVER, *settings.ACCESS)}:
+        return name
+    word = name.removeprefix("storage_")
+    if name != word and word in {each.name for each in settings.CREDENTIALS}:
         raise InvalidArgument(
-            f"configuration file {path}: unknown setting {unknown[0]!r}; known are {known}"
+            f"configuration file {path}: {name} does not belong there: put the credentials into a "
+            "file of their own and name it with storage_secret_file"
         )
-    return values
+    pins: dict[str, Setting] = {each.name: each for each in settings.PINS}
+    pins |= {each.flag[10:].replace("-", "_"): each for each in settings.PINS}
+    if name != word and word in pins:
+        return pins[word].name
+    known = [each.name for each in (*settings.SERVER, *settings.ACCESS)]
+    known += [f"storage_{each.name}" for each in settings.PINS]
+    raise InvalidArgument(
+        f"configuration file {path}: unknown setting {name!r}; known are {', '.join(known)}"
+    )
 
 
-def _apply(config: Config, values: Mapping[str, Any], origin: str) -> Config:
-    changes = {name: _converted(name, value, origin) for name, value in values.items()}
-    return replace(config, **changes)
-
-
-def _converted(name: str, value: Any, origin: str) -> Any:
-    default = _default_of(name)
-    text = str(value)
-    try:
-        if name == "data":
-            return Path(text).expanduser().absolute()
-        if isinstance(default, float):
-            return _seconds(text)
-        if isinstance(default, int):
-            return int(text)
-    except ValueError:
-        raise InvalidArgument(
-            f"{_SOURCES[name].flag} must be a number, not {text!r} (from the {origin})"
-        ) from None
-    return text
-
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _seconds(text: str) -> float:
-    """`90`, `90s`, `1.5m`, `2h`."""
-    for unit, factor in _UNITS.items():
-        if text.endswith(unit) and text[: -len(unit)].replace(".", "", 1).isdigit():
-            return float(text[: -len(unit)]) * factor
-    return float(text)
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _checked(config: Config) -> Config:
@@ -216,9 +194,10 @@ def _checked(config: Config) -> Config:
             raise InvalidArgument(f"--expose takes absolute paths, not {path!r}")
     if config.threads < 2:
         raise InvalidArgument(f"--threads must be at least 2, not {config.threads}")
-    for name in ("gc_period", "gc_grace", "stop_grace"):
-        if getattr(config, name) < 0:
-            raise InvalidArgument(f"{_SOURCES[name].flag} must not be negative")
+    for setting in settings.SERVER:
+        value = getattr(config, setting.name)
+        if isinstance(value, float) and value < 0:
+            raise InvalidArgument(f"{setting.flag} must not be negative")
     scheme = config.database.partition(":")[0]
     if scheme in {"postgres", "postgresql"}:
         rest = config.database.partition(":")[2]

@@ -1,4 +1,7 @@
-"""`pachd`: read the configuration, hold the folder, serve until told to stop."""
+"""`pachd`: read the configuration, hold the folder, serve until told to stop.
+
+`pachd config` and `pachd doctor` do something else with the same configuration.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,13 @@ import logging.handlers
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from dassie.daemon import config as configuration
+from dassie.daemon.configuration.arguments import CONFIG, DOCTOR
 from dassie.daemon.lock import FolderLock
+from dassie.daemon.privacy import keep_memory_private
 from dassie.errors import DassieError
 
 if TYPE_CHECKING:
@@ -26,14 +32,39 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
     try:
-        config = configuration.read(sys.argv[1:] if arguments is None else arguments, os.environ)
+        loaded = configuration.load(sys.argv[1:] if arguments is None else arguments, os.environ)
     except DassieError as error:
         print(f"pachd: {error}", file=sys.stderr)
         return EXIT_USAGE
+    if loaded.command == CONFIG:
+        return _show(loaded)
+    for warning in loaded.warnings:
+        print(f"pachd: warning: {warning}", file=sys.stderr, flush=True)
+    if loaded.command == DOCTOR:
+        from dassie.daemon import doctor
+
+        return doctor.run(loaded.config.storage, loaded.output)
+    return _start(loaded)
+
+
+def _show(loaded: configuration.Loaded) -> int:
+    from dassie.daemon.configuration import report
+
+    print(report.as_json(loaded) if loaded.output else report.as_text(loaded))
+    return 0
+
+
+def _start(loaded: configuration.Loaded) -> int:
+    """Hold the folder and serve."""
+    config = loaded.config
+    if config.storage.secret_key:
+        keep_memory_private()  # user code without a sandbox could read the environment
     try:
         config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FolderLock(config.data) as lock:
             _start_log(config)
+            for warning in loaded.warnings:
+                _log.warning("%s", warning)
             return asyncio.run(_serve(config, lock))
     except DassieError as error:
         print(f"pachd: {error}", file=sys.stderr)
@@ -44,13 +75,30 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(config: configuration.Config, lock: FolderLock) -> int:
     """Everything between the lock and the exit status."""
-    from dassie.daemon.wiring import Daemon  # after --help and a held folder, which need none of it
+    # After --help and a held folder, which need none of it.
+    from dassie.daemon import storage
+    from dassie.daemon.wiring import Daemon
 
-    stop = asyncio.Event()
+    stop, stopping = asyncio.Event(), threading.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    daemon = await asyncio.to_thread(Daemon, config)
+        loop.add_signal_handler(number, end)
+    try:
+        profile = await asyncio.to_thread(
+            storage.prepare,
+            config.storage,
+            config.data / storage.PROFILE_FILE,
+            wait_s=config.storage_wait,
+            stopping=stopping,
+        )
+    except storage.Stopped:
+        return 0
+    daemon = await asyncio.to_thread(Daemon, config, profile)
     _spare_the_collector()
     try:
         port = await daemon.start()

@@ -14,9 +14,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from dassie.base.clock import SystemClock
-from dassie.base.ids import new_id
 from dassie.blob.api import BlobStore
-from dassie.blob.open import open_store
+from dassie.blob.profile import Profile
+from dassie.daemon import cluster, storage
 from dassie.daemon.background import Chore
 from dassie.daemon.config import Config
 from dassie.doors.grpc.admin import AdminService
@@ -30,6 +30,7 @@ from dassie.doors.grpc.server import Server
 from dassie.doors.grpc.transactions import TransactionService
 from dassie.doors.grpc.version import VersionService
 from dassie.doors.grpc.worker import WorkerService
+from dassie.doors.readiness import Readiness
 from dassie.errors import NotFound
 from dassie.meta.database import Database
 from dassie.meta.migrate import migrate
@@ -60,24 +61,28 @@ class Daemon:
     of one loop.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, profile: Profile) -> None:
+        """`profile`: how the object store is spoken to, from `storage.prepare`."""
         self._config = config
         self._address = ""
+        self._readiness = Readiness()
         clock = SystemClock()
-        self._blob = open_store(config.storage_url)
+        self._store = storage.opened(config.storage, profile, self._readiness.set)
+        blob = self._store.blob
         self._database = Database.open(config.database_url, clock=clock)
         migrate(self._database)
+        self._cluster_id = _claim(config, self._store, self._database)
         # First the index: as long as the graph is not begun, a crash leaves a database that is new.
         if is_new(self._database):
-            _recover_index(self._database, self._blob)
-        self._journal = open_journal(self._database, self._blob)
+            _recover_index(self._database, blob)
+        self._journal = open_journal(self._database, blob)
         self._sessions = DatabaseSessions(self._database)
         # The lock of the data folder covers a database in it: nobody else uses that.
         alone = not config.database
         if alone:
             self._sessions.end_all()
         index = DatabaseIndex(self._database)
-        self._storage = Storage(self._blob, index, self._sessions)
+        self._storage = Storage(blob, index, self._sessions, limits=storage.limits(config.storage))
         self._graph = Graph(self._database, clock, journal=self._journal)
         files = Files(self._graph, self._storage)
         file_sets = FileSets(self._database, files)
@@ -93,30 +98,37 @@ class Daemon:
             Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep),
             Chore("collector", config.gc_period, self._collect),
         ]
-        self._server = Server(
-            {
-                "admin_v2.API": AdminService(_cluster_id(config.data), self._project_exists),
-                "auth_v2.API": auth_off(),
-                "dassie.bulk.v1.Bulk": BulkService(files),
-                "dassie.explain.v1.Explain": ExplainService(self._pps),
-                "dassie.worker.v1.Worker": WorkerService(
-                    self._pps.dispatcher, self._pps.log_store, index, config.storage_url
-                ),
-                "enterprise_v2.API": EnterpriseService(),
-                "identity_v2.API": identity_off(),
-                "pfs_v2.API": PfsService(
-                    files,
-                    file_sets,
-                    self._database.notifier,
-                    self._pps.project_defaults,
-                    lambda: fsck.damage(self._graph, self._storage),
-                ),
-                "pps_v2.API": PpsService(self._pps, self._database.notifier, clock),
-                "transaction_v2.API": TransactionService(),
-                "versionpb_v2.API": VersionService(),
-            },
-            Threads(config.threads),
+        services = self._services(
+            files, file_sets, index, storage.for_worker(config.storage, profile)
         )
+        self._server = Server(services, Threads(config.threads), self._readiness)
+
+    def _services(
+        self, files: Files, file_sets: FileSets, index: DatabaseIndex, for_worker: str
+    ) -> dict[str, object]:
+        """What answers calls, by full service name."""
+        notifier, pps = self._database.notifier, self._pps
+        return {
+            "admin_v2.API": AdminService(self._cluster_id, self._project_exists, self._readiness),
+            "auth_v2.API": auth_off(),
+            "dassie.bulk.v1.Bulk": BulkService(files),
+            "dassie.explain.v1.Explain": ExplainService(pps),
+            "dassie.worker.v1.Worker": WorkerService(
+                pps.dispatcher, pps.log_store, index, for_worker
+            ),
+            "enterprise_v2.API": EnterpriseService(),
+            "identity_v2.API": identity_off(),
+            "pfs_v2.API": PfsService(
+                files,
+                file_sets,
+                notifier,
+                pps.project_defaults,
+                lambda: fsck.damage(self._graph, self._storage),
+            ),
+            "pps_v2.API": PpsService(pps, notifier, self._database.clock),
+            "transaction_v2.API": TransactionService(),
+            "versionpb_v2.API": VersionService(),
+        }
 
     async def start(self) -> int:
         """Listen, then resume what an earlier server left unfinished; the port."""
@@ -139,7 +151,7 @@ class Daemon:
         for chore in self._chores:
             chore.stop()
         with contextlib.ExitStack() as stack:
-            stack.callback(self._blob.close)
+            stack.callback(self._store.close)
             stack.callback(self._database.close)
             stack.callback(self._sessions.close)
             stack.callback(self._journal.close)
@@ -154,6 +166,8 @@ class Daemon:
         return True
 
     def _collect(self) -> None:
+        # Where another server has taken the store over, nothing of it may be deleted.
+        cluster.verify(self._store.plain, self._cluster_id, self._config.storage.location)
         report = self._collector.run_once(_roots)
         if report.deleted or report.condemned or report.repacked:
             _log.info(
@@ -180,18 +194,24 @@ def _recover_index(database: Database, blob: BlobStore) -> None:
         _log.error("pack %s is damaged: %s", key, reason)
 
 
-def _cluster_id(data: Path) -> str:
-    """Made at the first start in this folder."""
-    path = data / "cluster-id"
-    try:
-        return path.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        id_ = new_id()
-        path.write_text(id_, encoding="ascii")
-        return id_
+def _claim(config: Config, store: storage.Opened, database: Database) -> str:
+    """The id of this cluster, which the object store is marked with."""
+    own_folder = config.storage.kind == "file" and Path(config.storage.path).is_relative_to(
+        config.data
+    )
+    return cluster.claim(
+        store.plain,
+        config.data,
+        location=config.storage.location,
+        # A store inside the data folder goes with it: its lock covers both.
+        adopt=config.adopt or own_folder,
+        has_past=not is_new(database),
+    )
 
 
 def _sandbox_settings(config: Config) -> SandboxSettings:
     return SandboxSettings(
-        mode=config.sandbox, read_only=config.exposed, hidden=(str(config.data),)
+        mode=config.sandbox,
+        read_only=config.exposed,
+        hidden=(str(config.data), *config.secret_paths),
     )

@@ -26,7 +26,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from dassie.blob.open import open_store
+from dassie.daemon.privacy import keep_memory_private
+from dassie.daemon.storage import open_for_worker
 from dassie.errors import DassieError
 from dassie.pps.sandbox.settings import SandboxSettings
 from dassie.pps.worker import folders
@@ -90,8 +91,11 @@ def _say_ready() -> None:
     sys.stdout.flush()
 
 
-def _open_storage(url: str, index: RemoteIndex, session: int) -> Storage:
-    return Storage(open_store(url), index, HeldSession(session))
+def _open_storage(told: str, index: RemoteIndex, session: int) -> Storage:
+    # From here on this process holds the store's keys, which user code must not find in it.
+    keep_memory_private()
+    blob, limits = open_for_worker(told)
+    return Storage(blob, index, HeldSession(session), limits=limits)
 
 
 def _stop_with_input(stop: Callable[[], None]) -> None:

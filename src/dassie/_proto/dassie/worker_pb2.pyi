@@ -29,7 +29,7 @@ class RegisterRequest(_message.Message):
     def __init__(self, worker_id: _Optional[str] = ..., pid: _Optional[int] = ..., sandbox: _Optional[str] = ...) -> None: ...
 
 class RegisterResponse(_message.Message):
-    __slots__ = ("project", "pipeline", "pipeline_version", "transform_json", "storage_url", "datum_tries", "datum_timeout_ms", "env", "heartbeat_ms", "session")
+    __slots__ = ("project", "pipeline", "pipeline_version", "transform_json", "storage_json", "datum_tries", "datum_timeout_ms", "env", "heartbeat_ms", "session")
     class EnvEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -41,7 +41,7 @@ class RegisterResponse(_message.Message):
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     PIPELINE_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRANSFORM_JSON_FIELD_NUMBER: _ClassVar[int]
-    STORAGE_URL_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_JSON_FIELD_NUMBER: _ClassVar[int]
     DATUM_TRIES_FIELD_NUMBER: _ClassVar[int]
     DATUM_TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
@@ -51,13 +51,13 @@ class RegisterResponse(_message.Message):
     pipeline: str
     pipeline_version: int
     transform_json: str
-    storage_url: str
+    storage_json: str
     datum_tries: int
     datum_timeout_ms: int
     env: _containers.ScalarMap[str, str]
     heartbeat_ms: int
     session: int
-    def __init__(self, project: _Optional[str] = ..., pipeline: _Optional[str] = ..., pipeline_version: _Optional[int] = ..., transform_json: _Optional[str] = ..., storage_url: _Optional[str] = ..., datum_tries: _Optional[int] = ..., datum_timeout_ms: _Optional[int] = ..., env: _Optional[_Mapping[str, str]] = ..., heartbeat_ms: _Optional[int] = ..., session: _Optional[int] = ...) -> None: ...
+    def __init__(self, project: _Optional[str] = ..., pipeline: _Optional[str] = ..., pipeline_version: _Optional[int] = ..., transform_json: _Optional[str] = ..., storage_json: _Optional[str] = ..., datum_tries: _Optional[int] = ..., datum_timeout_ms: _Optional[int] = ..., env: _Optional[_Mapping[str, str]] = ..., heartbeat_ms: _Optional[int] = ..., session: _Optional[int] = ...) -> None: ...
 
 class LeaseRequest(_message.Message):
     __slots__ = ("worker_id", "max", "wait_ms")

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from dassie._proto.admin import admin_pb2
 from dassie.doors.grpc import version
 from dassie.doors.grpc.calls import Call
+from dassie.doors.readiness import Readiness
 
 
 class AdminService:
-    def __init__(self, cluster_id: str, project_exists: Callable[[str], bool]) -> None:
+    def __init__(
+        self, cluster_id: str, project_exists: Callable[[str], bool], readiness: Readiness
+    ) -> None:
         """`cluster_id`: stable over restarts; clients keep it to notice that they talk to another
         server.
         """
+        self._readiness = readiness
         self._cluster_id = cluster_id
         self._project_exists = project_exists
 
-    def inspect_cluster(
+    async def inspect_cluster(
         self, request: admin_pb2.InspectClusterRequest, _call: Call
     ) -> admin_pb2.ClusterInfo:
+        """Answers also while all threads for calls wait for the object store."""
         return admin_pb2.ClusterInfo(
             id=self._cluster_id,
             deployment_id=self._cluster_id,
             warnings_ok=True,
-            warnings=self._warnings(request),
+            warnings=await asyncio.to_thread(self._warnings, request),
         )
 
     def _warnings(self, request: admin_pb2.InspectClusterRequest) -> list[str]:
         """A client shows these and goes on: neither is an error."""
-        warnings = []
+        warnings = [f"not ready: {self._readiness.reason}"] if self._readiness.reason else []
         client = request.client_version
         if request.HasField("client_version") and (client.major, client.minor) != (
             version.MAJOR,

@@ -17,6 +17,7 @@ from dassie.doors.grpc.transport.connection import Handler, Status
 from dassie.doors.grpc.transport.listener import Listener
 from dassie.doors.grpc.transport.metadata import Code
 from dassie.doors.grpc.transport.stream import Stream
+from dassie.doors.readiness import Readiness
 
 MAX_MESSAGE = 20 << 20
 """Bytes of one message; clients cut their uploads at 19 MiB."""
@@ -25,7 +26,12 @@ MAX_MESSAGE = 20 << 20
 class Server:
     """One listening gRPC server. Its methods are coroutines of one event loop."""
 
-    def __init__(self, implementations: Mapping[str, object], threads: Threads) -> None:
+    def __init__(
+        self,
+        implementations: Mapping[str, object],
+        threads: Threads,
+        readiness: Readiness | None = None,
+    ) -> None:
         """`implementations`: by full service name; the rest of `SERVICES` is not implemented."""
         unknown = implementations.keys() - SERVICES.keys()
         if unknown:
@@ -34,7 +40,7 @@ class Server:
         self._waits = Waits()
         names = (*SERVICES, health.SERVICE.full_name, reflection.SERVICE.full_name)
         own = {
-            health.SERVICE: health.HealthService(frozenset(names)),
+            health.SERVICE: health.HealthService(frozenset(names), readiness or Readiness()),
             reflection.SERVICE: reflection.ReflectionService(names),
         }
         nothing = object()

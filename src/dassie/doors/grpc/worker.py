@@ -37,15 +37,19 @@ _STATES: Final = {
 
 
 class WorkerService:
-    """Methods as `calls` describes them. `storage_url`: where workers find the object store."""
+    """Methods as `calls` describes them.
+
+    `storage`: how workers reach the object store, keys included; told to those alone that show the
+    token of their pool.
+    """
 
     def __init__(
-        self, dispatcher: Dispatcher, logs: LogStore, index: ChunkIndex, storage_url: str
+        self, dispatcher: Dispatcher, logs: LogStore, index: ChunkIndex, storage: str
     ) -> None:
         self._dispatcher = dispatcher
         self._logs = logs
         self._index = index
-        self._storage_url = storage_url
+        self._storage = storage
 
     def register(self, request: pb.RegisterRequest, call: Call) -> pb.RegisterResponse:
         if not request.worker_id:
@@ -58,7 +62,7 @@ class WorkerService:
             pipeline=known.key.name,
             pipeline_version=known.version,
             transform_json=MessageToJson(transform, indent=None),
-            storage_url=self._storage_url,
+            storage_json=self._storage,
             datum_tries=spec.datum_tries,
             datum_timeout_ms=round((spec.datum_timeout_s or 0) * 1000),
             env=dict(known.env),

@@ -75,7 +75,7 @@ class Link:
             pipeline=answer.pipeline,
             version=answer.pipeline_version,
             code=model.UserCode.from_json(answer.transform_json),
-            storage_url=answer.storage_url,
+            storage=answer.storage_json,
             tries=max(1, answer.datum_tries),
             timeout=answer.datum_timeout_ms / 1000 or None,
             env=dict(answer.env),

@@ -44,6 +44,7 @@ STOP_SECONDS: Final = 5.0
 """For storing and reporting what is finished when the worker ends."""
 
 OpenStorage = Callable[[str, RemoteIndex, int], Storage]
+"""From what pachd said of the object store, the index, and the upload session."""
 
 
 class Worker:
@@ -79,7 +80,7 @@ class Worker:
             assignment = self._register(sandbox.mode)
             self._ready_signal()
             user = user_of(assignment.code.user, sandbox)
-            storage = self._open_storage(assignment.storage_url, self._index, assignment.session)
+            storage = self._open_storage(assignment.storage, self._index, assignment.session)
             stager = Stager(
                 storage, str(self._folder / "slots"), user if isinstance(user, User) else None
             )

@@ -68,7 +68,6 @@ class Assignment:
     pipeline: str
     version: int
     code: UserCode
-    storage_url: str
     tries: int
     timeout: float | None
     """Seconds for one try."""
@@ -76,6 +75,8 @@ class Assignment:
     heartbeat: float
     """Seconds between two heartbeats."""
     session: int
+    storage: str = field(repr=False)
+    """How to reach the object store. Holds its keys."""
 
 
 @dataclass(frozen=True, slots=True)
