@@ -57,6 +57,7 @@ _ADDRESSING_CODES = {"SecondLevelDomainForbidden", "PathStyleDomainForbidden"} |
     "VirtualHostDomainRequired",
     "UserDisable",
 }
+_NOT_THE_CLOCK = {"UnsupportedAlgorithm", "NoSuchBucket", "QuotaExceeded"} | _CHECKSUM_CODES
 _THROTTLE_CODES = {"SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling"} | {
     "ThrottlingException",
     "SlowDownRead",
@@ -182,10 +183,13 @@ def _clock(answer: Answer, asked: Asked) -> Diagnosis | None:
     said = answer.code == "RequestTimeTooSkewed" or (
         answer.status in {400, 401, 403} and bool(_SPEAKS_OF_CLOCK.search(answer.message))
     )
-    explicit = answer.code in {"SignatureDoesNotMatch", "InvalidAccessKeyId", "QuotaExceeded"}
-    limit = _SURELY_SKEWED_S if explicit or _region_refused(answer, asked) else _TOLERATED_S
+    # A definite refusal of another name is believed, as far as a clock may be off.
+    named = answer.code not in {"", "AccessDenied", "InvalidRequest", "InvalidArgument"}
+    limit = _SURELY_SKEWED_S if named else _TOLERATED_S
     off = asked.skew_s if asked.skew_s is not None else 0.0
-    measured = answer.status in {400, 401, 403} and asked.signed and abs(off) > limit
+    doubtful = answer.status in {400, 401, 403} and asked.signed
+    doubtful = doubtful and answer.code not in _NOT_THE_CLOCK
+    measured = doubtful and abs(off) > limit and not _region_refused(answer, asked)
     if not (said or measured):
         return None
     amount = "by its answer, clocks differ"
@@ -246,7 +250,7 @@ def _who(answer: Answer, asked: Asked) -> Diagnosis | None:
     if answer.code != "SignatureDoesNotMatch":
         return None
     seen = host_seen(answer)
-    if asked.host and seen and seen != asked.host:
+    if asked.signature == "v4" and asked.host and seen and seen != asked.host:
         return Diagnosis(
             Kind.HOST_REWRITTEN,
             f"a proxy rewrites the Host header (the store saw {seen!r}, {asked.host!r} was sent), "
@@ -381,10 +385,11 @@ _DENIED = {
     Operation.UPLOAD: (Kind.DENIED_WRITE, "a multipart upload", "s3:PutObject"),
     Operation.DELETE: (Kind.DENIED_DELETE, "deleting", "s3:DeleteObject"),
 }
+_WRITING = {Operation.WRITE, Operation.UPLOAD, Operation.DELETE}
 
 
 def _read_only(answer: Answer, asked: Asked) -> Diagnosis | None:
-    if asked.operation not in _DENIED or asked.operation is Operation.LIST:
+    if asked.operation not in _WRITING:
         return None
     text = f"{answer.code} {answer.message}"
     if answer.status < 400 or not (answer.status == 405 or _READ_ONLY.search(text)):
@@ -399,6 +404,8 @@ def _read_only(answer: Answer, asked: Asked) -> Diagnosis | None:
 def _denied(answer: Answer, asked: Asked) -> Diagnosis | None:
     named = answer.code in {"AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem"}
     silent = answer.status in {401, 403} and not answer.code and not answer.message
+    # Without a word, only where reads were understood before can it be put down to rights.
+    silent = silent and (not asked.signed or asked.operation in _WRITING)
     if not (named and answer.status in {400, 401, 403, 405}) and not silent:
         return None
     if not asked.signed:
@@ -425,7 +432,8 @@ def _denied(answer: Answer, asked: Asked) -> Diagnosis | None:
 def _elsewhere(answer: Answer, asked: Asked) -> Diagnosis | None:
     if asked.operation is Operation.HEAD and answer.status == 404:
         return Diagnosis(
-            Kind.NOT_FOUND, "the key or the bucket is missing (a HEAD does not say which)"
+            Kind.NOT_FOUND,
+            f"the key or the bucket is missing, a HEAD does not say which ({answer.words()})",
         )
     if answer.xml:
         return None

@@ -143,6 +143,8 @@ class WriteProbe:
                 heard.verdict.words,
             )
         if heard.kind is not Kind.OK:
+            # A definite refusal leaves nothing behind; after anything else it may be there.
+            self._dirty = heard.answer is None or heard.answer.status >= 500
             return _as_write(heard)
         self.learnt.written = True
         if heard.reply and heard.reply.seconds:
