@@ -174,7 +174,7 @@ def start(name: str, folder: Path, *, tls: TestCA | None = None) -> RunningStore
     if name == "hostile":
         from tests.stores.hostile import start_hostile
 
-        return start_hostile(tls)
+        return start_hostile(tls)[0]
     recipe = RECIPES[name]
     if not installed(name):
         raise NotStarted(f"{name} is not installed in {ENVIRONMENTS / name}: make test-stores")
