@@ -5,6 +5,8 @@ The function releases the GIL on buffers large enough to matter, so it scales ov
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from blake3 import blake3
 
 Buffer = bytes | bytearray | memoryview
@@ -13,6 +15,11 @@ Buffer = bytes | bytearray | memoryview
 def digest(data: Buffer) -> bytes:
     """BLAKE3-256 of `data`."""
     return blake3(data).digest()
+
+
+def digests(buffers: Iterable[Buffer]) -> list[bytes]:
+    """`digest` of each; for thousands of small ones, where a call of it costs as much as a half."""
+    return [blake3(data).digest() for data in buffers]
 
 
 def hasher() -> blake3:

@@ -64,6 +64,9 @@ def _outermost(paths: list[str]) -> list[str]:
 def _apply_files(
     files: dict[str, FileEdit | Content], root: Dir, upload: Upload, trees: Trees
 ) -> Dir:
+    plain = {path: edit for path, edit in files.items() if isinstance(edit, Content)}
+    if len(plain) == len(files):
+        return upload.put_files(root, plain)
     appended = [
         path
         for path, edit in files.items()

@@ -56,6 +56,16 @@ class Layer:
     """Every directory above a path of `files`, without trailing `/`; the root is ``""``."""
 
 
+def _are_siblings(paths: Sequence[str]) -> bool:
+    """Do all certainly lie in one directory? Looks at all at once: a client names them so."""
+    if not paths:
+        return False
+    above = paths[0][: paths[0].rfind("/") + 1]
+    # What lies between two strings in their order begins as both do.
+    alike = min(paths).startswith(above) and max(paths).startswith(above)
+    return alike and "\0".join(paths).count("/") == len(paths) * above.count("/")
+
+
 class EditBuffer:
     """Edits in stream order. Paths are clean: absolute, no trailing `/`, except the root `/`."""
 
@@ -84,6 +94,9 @@ class EditBuffer:
 
     def put(self, paths: Sequence[str], contents: Sequence[Content]) -> None:
         """Replace files: `delete` and `add` of each in one step."""
+        if _are_siblings(paths):
+            self._enter_parents(paths[0]).files.update(zip(paths, contents, strict=True))
+            return
         layer, last = self._layers[-1], None
         for path, content in zip(paths, contents, strict=True):
             parent = path[: path.rfind("/")]

@@ -9,7 +9,7 @@ claim, is a `PathConflict`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dassie.base.paths import MAX_ELEMENTS
@@ -38,25 +38,36 @@ class _Claim:
 def apply(store: NodeStore, root: Dir, edits: Sequence[Edit]) -> Dir:
     """The tree `root` after `edits`. New nodes go to `store`."""
     files = _plain(edits)
-    cutoff = _NEVER
-    claims: Mapping[str, _Claim | Content]
     if files is not None:
-        claims = files
-    else:
-        weighed = _claims(edits)
-        top = weighed.pop("/", None)
-        if top is not None:
-            root, cutoff = _new_top(root, top)
-        claims = weighed
+        paths = sorted(files)
+        return put_files(store, root, paths, [files[path] for path in paths])
+    claims = _claims(edits)
+    cutoff = _NEVER
+    top = claims.pop("/", None)
+    if top is not None:
+        root, cutoff = _new_top(root, top)
     paths = sorted(claims)
+    _check_depth(paths)
+    store.warm(root, paths)
+    editor = _Editor(store, paths, [claims[path] for path in paths])
+    return editor.directory(root, "/", 0, len(paths), cutoff)
+
+
+def put_files(
+    store: NodeStore, root: Dir, paths: Sequence[str], contents: Sequence[Content]
+) -> Dir:
+    """The tree `root` with these files: absolute paths without a trailing `/`, sorted."""
+    _check_depth(paths)
+    store.warm(root, paths)
+    return _Editor(store, paths, contents).directory(root, "/", 0, len(paths), _NEVER)
+
+
+def _check_depth(paths: Sequence[str]) -> None:
     for path in paths:
         if path.count("/") > MAX_ELEMENTS:
             raise InvalidArgument(
                 f"more than {MAX_ELEMENTS} elements are not allowed in path {path!r}"
             )
-    store.warm(root, paths)
-    editor = _Editor(store, paths, [claims[path] for path in paths])
-    return editor.directory(root, "/", 0, len(paths), cutoff)
 
 
 def _new_top(root: Dir, top: _Claim) -> tuple[Dir, int]:
@@ -116,7 +127,9 @@ def _claim_again(path: str, claim: _Claim, edit: Put, number: int) -> None:
 class _Editor:
     """Sorted claims, applied directory by directory."""
 
-    def __init__(self, store: NodeStore, paths: list[str], claims: list[_Claim | Content]) -> None:
+    def __init__(
+        self, store: NodeStore, paths: Sequence[str], claims: Sequence[_Claim | Content]
+    ) -> None:
         self._store = store
         self._paths = paths
         self._claims = claims

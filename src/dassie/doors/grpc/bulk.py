@@ -1,8 +1,8 @@
 """dassie.bulk.v1.Bulk: the same files as pfs_v2, in frames of about 1 MiB. Used by our own client.
 
-A `Put` stream is worked off by one thread at a time, while the event loop reads a few messages
-ahead; that is all the memory a fast client can take. Content is cut out of messages and put into
-them without copies (`base.wire`).
+A `Put` stream is worked off by one thread at a time, while the event loop reads ahead as far as
+the stream's window goes; that is all the memory a fast client can take. Content is cut out of
+messages and put into them without copies (`base.wire`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dassie.pfs.files import Files
 from dassie.pfs.views import View
 from dassie.storage.types import Dir, Entry
 
-_READ_AHEAD: Final = 4
 _LIST_ENTRY_BYTES: Final = 64
 """Bytes of an entry in a frame beside its path, about."""
 _FRAME_DATA: Final = 4
@@ -36,21 +35,17 @@ class BulkService:
 
     async def put(self, requests: Requests, call: Call) -> AsyncIterator[bulk_pb2.PutResponse]:
         stream = PutStream(self._files)
-        ahead: asyncio.Queue[bytes | None] = asyncio.Queue(_READ_AHEAD)
-        reading = asyncio.create_task(_read(requests, ahead))
         working: Future[list[bulk_pb2.PutResponse]] | None = None
         try:
-            raw: bytes | None = b""
-            while raw is not None:
-                raw = await _next(ahead, reading)
-                if raw is None:
-                    working = call.threads.submit(stream.finish)
-                else:
-                    working = call.threads.submit(stream.take, raw)
+            # All messages there are at once: each change of threads costs as much as a small one.
+            while batch := await requests.read_ready():
+                working = call.threads.submit(stream.take_all, batch)
                 for answer in await asyncio.wrap_future(working):
                     yield answer
+            working = call.threads.submit(stream.finish)
+            for answer in await asyncio.wrap_future(working):
+                yield answer
         finally:
-            reading.cancel()
             if working is not None:
                 # A thread may still be at work for a client that has gone: clean up behind it.
                 working.add_done_callback(lambda _: call.threads.submit(stream.abandon))
@@ -155,25 +150,3 @@ def _list_frame(view: View, entries: Sequence[Entry]) -> bulk_pb2.ListFrame:
     if view.committed is not None:
         frame.committed.CopyFrom(convert.timestamp(view.committed))
     return frame
-
-
-async def _read(requests: Requests, ahead: asyncio.Queue[bytes | None]) -> None:
-    """Move messages from the wire to the queue; the last item is `None`."""
-    raw: bytes | None = b""
-    while raw is not None:
-        raw = await requests.read_raw()
-        await ahead.put(raw)
-
-
-async def _next(ahead: asyncio.Queue[bytes | None], reading: asyncio.Task[None]) -> bytes | None:
-    """The next message, or the error that reading ended with."""
-    if ahead.empty():
-        waiting = asyncio.create_task(ahead.get())
-        await asyncio.wait({waiting, reading}, return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            return waiting.result()
-        if not ahead.empty() or reading.exception() is None:
-            return await waiting
-        waiting.cancel()
-        reading.result()
-    return await ahead.get()

@@ -7,12 +7,14 @@ again whenever all its bytes came through this stream.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from itertools import accumulate, islice, pairwise
 from typing import Final
 
 from dassie._proto.dassie import bulk_pb2
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
-from dassie.base.hashing import Buffer, digest, hasher
+from dassie.base.hashing import Buffer, digests, hasher
 from dassie.base.wire import cut_field
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import parse
@@ -40,6 +42,10 @@ class PutStream:
         self._context: AbstractContextManager[Modification] | None = None
         self._modification: Modification | None = None
         self._sequence = ChunkSequence()
+
+    def take_all(self, messages: Iterable[bytes]) -> list[bulk_pb2.PutResponse]:
+        """`take` each."""
+        return [answer for raw in messages for answer in self.take(raw)]
 
     def take(self, raw: bytes) -> list[bulk_pb2.PutResponse]:
         """Carry out one serialised `PutRequest`; what is to be answered."""
@@ -105,7 +111,7 @@ class PutStream:
         return bulk_pb2.PutResponse(missing=bulk_pb2.Missing(id=query.id, missing=missing))
 
     def _take_chunks(self, raw: memoryview) -> None:
-        take = self._open_modification().upload.take
+        upload = self._open_modification().upload
         rest, data = cut_field(raw, _CHUNK_DATA)
         message = parse(bulk_pb2.Chunks, rest)
         hashes, lengths = split_hashes(message.hashes), list(message.lengths)
@@ -113,48 +119,44 @@ class PutStream:
             raise InvalidArgument("a message with chunks contradicts itself about their number")
         if lengths and not (min(lengths) > 0 and max(lengths) <= MAX_CHUNK_BYTES):
             raise InvalidArgument(f"a chunk has 1 to {MAX_CHUNK_BYTES} bytes")
-        position = 0
-        for name, length in zip(hashes, lengths, strict=True):
-            chunk: Buffer = data[position : position + length]
-            position += length
-            if 2 * length < len(data):
-                chunk = bytes(chunk)  # a view would keep the whole message in memory
-            if digest(chunk) != name:
-                raise InvalidArgument(f"chunk {name.hex()}: its bytes do not match its hash")
-            take(name, chunk)
+        views = [data[start:end] for start, end in pairwise(accumulate(lengths, initial=0))]
+        # A view of a small part would keep the whole message in memory.
+        chunks: list[Buffer] = [bytes(v) if 2 * len(v) < len(data) else v for v in views]
+        found = digests(chunks)
+        if found != hashes:
+            wrong = next(name for name, real in zip(hashes, found, strict=True) if name != real)
+            raise InvalidArgument(f"chunk {wrong.hex()}: its bytes do not match its hash")
+        upload.take_all(hashes, chunks)
         self._sequence.add(hashes, lengths, data)
 
     def _take_files(self, message: bulk_pb2.Files) -> None:
         modification = self._open_modification()
-        hashes = split_hashes(message.hashes)
+        hashes, sizes = split_hashes(message.hashes), list(message.sizes)
         chunk_hashes, chunk_lengths = split_hashes(message.chunk_hashes), message.chunk_lengths
         counts = list(message.chunk_counts)
         listed = sum(count for count in counts if count > 1)
         if not (
-            len(message.paths) == len(message.sizes) == len(hashes) == len(counts)
+            len(message.paths) == len(sizes) == len(hashes) == len(counts)
             and listed == len(chunk_hashes) == len(chunk_lengths)
         ):
             raise InvalidArgument("a message with files has columns of different lengths")
-        contents: list[Content] = []
-        at = 0
-        for path, size, name, count in zip(
-            message.paths, message.sizes, hashes, counts, strict=True
-        ):
-            chunks = [(name, size)] if count else []
-            if count > 1:
-                end = at + count
-                chunks = list(zip(chunk_hashes[at:end], chunk_lengths[at:end], strict=True))
-                at = end
-                self._sequence.check(path, name, chunks)
-            contents.append(self._content(path, size, name, chunks))
-        modification.add_contents(list(message.paths), contents, append=message.append)
+        paths = list(message.paths)
+        if not listed and list(map(self._sequence.lengths.get, hashes)) == sizes:
+            # New small files, all of one chunk that came a moment ago: in a third of the time.
+            contents = list(map(Content, hashes, sizes))
+        else:
+            parts = _parts(hashes, sizes, counts, chunk_hashes, chunk_lengths)
+            contents = list(map(self._content, paths, sizes, hashes, parts))
+        modification.add_contents(paths, contents, append=message.append)
         self._sequence = ChunkSequence()
 
     def _content(
         self, path: str, size: int, name: bytes, chunks: list[tuple[bytes, int]]
     ) -> Content:
-        if self._sequence.lengths.get(name) == size:
-            return Content(name, size)  # one chunk, and it came a moment ago
+        if len(chunks) > 1:
+            self._sequence.check(path, name, chunks)
+        elif chunks and self._sequence.lengths.get(name) == size:
+            return Content(name, size)  # it came a moment ago
         content = self._open_modification().upload.assemble(name, chunks)
         if content.size != size:
             raise InvalidArgument(f"file {path}: its chunks have {content.size} bytes, not {size}")
@@ -189,6 +191,22 @@ class ChunkSequence:
         """Raise when these very chunks have another hash than the client says."""
         if self._followed and self._chunks == chunks and self._whole.digest() != claimed:
             raise InvalidArgument(f"file {path}: its bytes do not match its hash {claimed.hex()}")
+
+
+def _parts(
+    hashes: list[bytes],
+    sizes: list[int],
+    counts: list[int],
+    chunk_hashes: list[bytes],
+    chunk_lengths: Sequence[int],
+) -> Iterator[list[tuple[bytes, int]]]:
+    """The chunks of each file."""
+    listed = zip(chunk_hashes, chunk_lengths, strict=True)
+    for name, size, count in zip(hashes, sizes, counts, strict=True):
+        if count > 1:
+            yield list(islice(listed, count))
+        else:
+            yield [(name, size)] if count else []
 
 
 def split_hashes(joined: bytes) -> list[bytes]:

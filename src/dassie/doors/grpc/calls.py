@@ -149,6 +149,10 @@ class Requests:
         """The next message as sent; `None` when the client has half-closed."""
         return await self._stream.read()
 
+    async def read_ready(self) -> list[bytes]:
+        """All messages that have come, at least one; none when the client has half-closed."""
+        return await self._stream.read_batch(1, 1)
+
     async def read_batch(self) -> list[bytes]:
         """The next messages as sent, about a batch of them; none when the client has
         half-closed."""

@@ -21,7 +21,7 @@ from dassie.doors.grpc.transport.metadata import Code, Request
 from dassie.errors import DassieError, InvalidArgument
 
 WINDOW = 2 << 20
-_LOW_WINDOW = WINDOW // 8
+_LOW_WINDOW = WINDOW // 4
 _HIGH_WATER = 1 << 20
 """Bytes a handler may have waiting to be sent before `write` waits."""
 _JOIN_BYTES = 64 << 10
