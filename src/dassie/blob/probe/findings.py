@@ -132,7 +132,7 @@ def _written(learnt: Learnt, figures: dict[str, float]) -> tuple[Check, ...]:
     read = Check("read after write", "ok", _rate(get), f"{size}, as written")
     row("read after write", done=learnt.read_back, check=read)
     if learnt.read_back:
-        rows.append(_yes("ranges", learnt.ranges, "objects are read whole"))
+        rows.append(_yes("ranges", learnt.ranges, "a range is not answered by 206"))
         rows.append(_conditional(learnt.conditional_put))
         rows.append(_yes("multipart", learnt.multipart, "objects are sent in one piece"))
         batch = learnt.batch_delete

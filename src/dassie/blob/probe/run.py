@@ -167,7 +167,7 @@ def _profile(
         region=manner.region,
         addressing=manner.addressing,
         checksums=learnt.checksums,
-        content_md5=learnt.md5 or learnt.checksums == "md5",
+        content_md5=learnt.checksums == "md5",
         conditional_put=learnt.conditional_put,
         list_version=detected.list_version,
         batch_delete=learnt.batch_delete,

@@ -114,10 +114,11 @@ def _certificate(failure: Failure, where: str) -> Diagnosis:
 
 
 def authority_as_server(where: str) -> Diagnosis:
-    """A server certificate that is marked CA:TRUE: trusted or not, the driver refuses it."""
+    """A server certificate that is marked CA:TRUE: trusted, and still refused by some libraries."""
     return Diagnosis(
         Kind.TLS_AUTHORITY,
-        f"the certificate of {where} is that of an authority (CA:TRUE), used as a server's own",
+        f"the certificate of {where} is that of an authority (CA:TRUE) used as a server's own: "
+        "the faster driver's TLS library refuses it",
         "issue a server certificate signed by it (CA:FALSE), and keep it in "
         f"{setting('ca_file', 'FILE.pem')}",
     )
