@@ -40,7 +40,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 30650
     """0: any free port."""
-    database: str = ""
+    database: str = field(default="", repr=False)
     """SQLAlchemy-style URL; empty: SQLite in `data`."""
     log_level: str = "info"
     threads: int = 32

@@ -77,12 +77,13 @@ def prepare(
             how = " (as learnt before)" if found == saved else ""
             _log.info("object store %s: %s%s", settings.location, found.line(), how)
             return found
-        if not found.transient or time.monotonic() + pause > give_up:
+        left = give_up - time.monotonic()
+        if not found.transient or left <= 0:
             break
         if not said:
             said = True
             _say(f"waiting up to {wait_s:.0f} s for the object store: {found.line}")
-        if stopping.wait(pause):
+        if stopping.wait(min(pause, left)):
             raise Stopped
         pause = min(2 * pause, LONGEST_PAUSE_S)
     text = f"object store {settings.location}: {found.log_line}"
@@ -176,10 +177,7 @@ def _check(store: BlobStore) -> Check:
 
 def limits(settings: StorageSettings) -> Limits:
     """Sizes and threads that fit the store."""
-    if settings.kind == "file":
-        return Limits()
-    # Packs are sent while others are being filled: the line is kept busy, whatever one put takes.
-    return replace(Limits(), seal_threads=max(2, min(8, settings.concurrency // 2)))
+    return Limits() if settings.kind == "file" else Limits.remote(settings.concurrency)
 
 
 def for_worker(settings: StorageSettings, profile: Profile) -> str:

@@ -207,8 +207,12 @@ def _resolve(store: Store, layers: list[Layer], inputs: Inputs) -> None:
         _pins(values, store, layers, inputs)
         _credentials(values, store, layers)
     store.settings = checked(StorageSettings(**values))
-    if base.kind == "s3" and not store.settings.access_key:
-        store.warnings.append(_no_credentials(store.settings, inputs.environment))
+    indirect = aws.indirect(inputs.environment)
+    if base.kind == "s3" and not store.settings.access_key and indirect:
+        store.warnings.append(
+            f"credentials by way of {indirect} are not supported: set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or --storage-secret-file"
+        )
 
 
 def _pins(values: dict[str, Any], store: Store, layers: list[Layer], inputs: Inputs) -> None:
@@ -269,12 +273,3 @@ def _credentials(values: dict[str, Any], store: Store, layers: list[Layer]) -> N
                 values[name] = layer[name].text
                 store.sources[name] = layer[name].source
         return
-
-
-def _no_credentials(settings: StorageSettings, environment: Mapping[str, str]) -> str:
-    indirect = aws.indirect(environment)
-    hint = f" ({indirect} is not supported)" if indirect else ""
-    return (
-        f"no credentials were found for {settings.location}{hint}: requests are not signed; set "
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, an AWS profile or --storage-secret-file"
-    )
