@@ -335,6 +335,60 @@ def test_stop_job(world: World) -> None:
     assert key == PipelineKey("default", "p")
 
 
+def test_datums_of_a_killed_job(world: World) -> None:
+    """What was processed, what was not, and what would have been kept; until the next is killed."""
+    world.repo("in")
+    world.put("in", {"/kept": b"k"})
+    world.pipeline("p", "in")
+    world.settle()
+    world.put("in", {"/a": b"a", "/b": b"b", "/c": b"c"})
+    world.turn()
+    [pool] = world.executor.pools.values()
+    worker = f"w-{pool.name}"
+    first, _ = world.pps.dispatcher.lease(pool.token, worker, 2)
+    result = world.process(first, copy)
+    world.pps.dispatcher.report(pool.token, worker, [(first.token, result)])
+    killed = world.jobs("p")[-1].key
+    world.pps.stop_job(killed)
+
+    def states() -> dict[str, str]:
+        return {
+            info.record.inputs[0].path: info.state.name for info in world.pps.list_datums(killed)
+        }
+
+    expected = {"/kept": "SKIPPED", "/a": "UNKNOWN", "/b": "UNKNOWN", "/c": "UNKNOWN"}
+    expected[first.inputs[0].path] = "SUCCESS"
+    assert states() == expected
+    world.restart()
+    world.turn()
+    world.turn()
+    assert states() == expected
+    done = world.pps.inspect_datum(killed, first.datum_id)
+    assert (done.state.name, done.record.output) == ("SUCCESS", None)
+    with world.db.read() as tx:
+        assert list(tasks.outputs(tx)) == []
+
+    world.put("in", {"/d": b"d"})
+    world.settle()
+    assert states() == expected  # a job that ended well changes nothing
+    assert {info.state.name for info in world.pps.list_datums(world.jobs("p")[-1].key)} == {
+        "SUCCESS",
+        "SKIPPED",
+    }
+    world.put("in", {"/e": b"e"})
+    world.turn()
+    world.pps.stop_job(world.jobs("p")[-1].key)
+    world.turn()
+    world.turn()
+    assert states() == {}
+    assert len(list(world.pps.list_datums(world.jobs("p")[-1].key))) == 6
+    world.pps.delete_job(world.jobs("p")[-1].key)
+    world.turn()
+    world.turn()
+    with world.db.read() as tx:
+        assert not tasks.leftovers(tx)
+
+
 def test_listing_many_datums(world: World) -> None:
     """Across batches, in both directions, while the job runs and after."""
     world.repo("in")

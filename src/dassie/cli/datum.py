@@ -152,7 +152,9 @@ def _counted(reasons: Any, counts: dict[str, int]) -> Iterator[Any]:
 
 def _why_columns(out: Output) -> Columns:
     def cells(reason: Any) -> list[str]:
-        colour = {"ran": "green", "skipped": "dim", "waiting": "yellow"}.get(reason.decision)
+        colour = {"ran": "green", "skipped": "dim", "waiting": "yellow", "not run": "red"}.get(
+            reason.decision
+        )
         decision = out.paint(reason.decision, colour) if colour else reason.decision
         return [reason.datum.id, decision, ", ".join(reason.paths), reason.reason]
 

@@ -229,7 +229,8 @@ def finish(gtx: GraphTx, job: JobInfo, ending: Ending) -> None:
         "finished_us": to_micros(tx.now),
     }
     tx.update(jobs, {"seq": job.seq}, values)
-    tasks.sweep(tx, job.seq)
+    if ending.state != JobState.KILLED:  # see `tasks.leftovers`
+        tasks.sweep(tx, job.seq)
     tx.notify("jobs", str(job.key.pipeline))
 
 

@@ -1,13 +1,14 @@
 """Datums of a job, as clients ask for them: from rows while it runs, from its meta commit after.
 
-The facade calls this. A job that has ended without a meta tree of its own (killed, unrunnable) has
-no datums to show.
+The facade calls this. A killed job has no meta tree of its own: its rows are kept for a while, and
+say how far it was. An unrunnable job never had datums.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ from dassie.pps.datums import (
 from dassie.pps.dispatch import Dispatcher
 from dassie.pps.model import DatumInfo, JobInfo, JobKey
 from dassie.pps.results import Result
-from dassie.pps.states import DatumState
+from dassie.pps.states import DatumState, JobState
 from dassie.pps.tables import PROCESS
 from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR, Content, Dir
@@ -54,9 +55,9 @@ class Records:
     def inspect(self, key: JobKey, datum_id: str) -> DatumInfo:
         with self._db.read() as tx:
             job = jobs.inspect(tx, key)
-            row = tasks.find(tx, job.seq, datum_id)
+            row = tasks.find(tx, job.seq, datum_id) if _has_rows(job) else None
             root = _meta_root(tx, job)
-        if row is not None and not job.terminal:
+        if row is not None:
             if row.kind != PROCESS:
                 raise DatumNotFound(datum_id, key)
             return self._from_row(job, row, self._dispatcher.leased_ordinals(job.seq))
@@ -78,9 +79,9 @@ class Records:
             with self._db.read() as tx:
                 job = jobs.inspect(tx, key)
                 rows = (
-                    []
-                    if job.terminal
-                    else tasks.by_id(tx, job.seq, position, _BATCH, reverse=reverse)
+                    tasks.by_id(tx, job.seq, position, _BATCH, reverse=reverse)
+                    if _has_rows(job)
+                    else []
                 )
                 root = _meta_root(tx, job)
             kept = list(islice(self._ids(root, position, reverse=reverse), _BATCH))
@@ -130,6 +131,8 @@ class Records:
         if state == DatumState.UNKNOWN and row.ordinal in leased:
             state = DatumState.STARTING
         result = Result.from_json(state, row.result) if row.result else Result(state)
+        if job.terminal:
+            result = replace(result, output=None)  # nothing keeps it
         return DatumInfo(job.key, state, record_of(job, row, result))
 
 
@@ -170,9 +173,17 @@ def _info(job: JobInfo, record: DatumRecord) -> DatumInfo:
     return DatumInfo(job.key, record.state_in(job.key.id), record)
 
 
+def _has_rows(job: JobInfo) -> bool:
+    """May there be rows that say more than a tree?"""
+    return not job.terminal or (job.state == JobState.KILLED and job.started_at is not None)
+
+
 def _meta_root(tx: Tx, job: JobInfo) -> Dir:
-    """The tree with the job's records: its own when it has ended, its base's while it runs."""
-    set_id = job.key.id if job.terminal else jobs.base_of(tx, job.seq)
+    """The tree with the job's records: its own when it has ended, its base's while it runs, and
+    when it was killed (as long as rows say what was to be done beside)."""
+    if job.terminal and _has_rows(job) and not tasks.any_of(tx, job.seq):
+        return EMPTY_DIR
+    set_id = jobs.base_of(tx, job.seq) if _has_rows(job) else job.key.id
     if not set_id:
         return EMPTY_DIR
     try:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dassie.errors import FailedPrecondition
 from dassie.meta.transaction import Tx
 from dassie.pps.results import Result, output_of
-from dassie.pps.states import DatumState
+from dassie.pps.states import DatumState, JobState
 from dassie.pps.tables import PROCESS, datum_tasks, jobs
 from dassie.storage.types import Dir
 
@@ -182,7 +182,12 @@ def sweep(tx: Tx, seq: int) -> bool:
 
 
 def leftovers(tx: Tx) -> list[int]:
-    """Jobs that have ended and still have rows. Skips from job to job, whatever rows they have."""
+    """Jobs that have ended and still have rows, which nobody needs. Skips from job to job, whatever
+    rows they have.
+
+    A killed job has no meta tree: its rows are all that says which datums it had, and so those of a
+    pipeline's last killed job stay until the next one is killed, or the job is deleted.
+    """
     table = datum_tasks
     lowest = sa.func.min(table.c.job_seq)
     seqs = sa.select(lowest.label("seq")).cte("seqs", recursive=True)
@@ -192,12 +197,37 @@ def leftovers(tx: Tx) -> list[int]:
     found = tx.execute(
         sa.select(seqs.c.seq).where(seqs.c.seq.is_not(None), seqs.c.seq.not_in(live))
     )
-    return list(found.scalars())
+    return [seq for seq in found.scalars() if not _is_last_killed(tx, seq)]
+
+
+def _is_last_killed(tx: Tx, seq: int) -> bool:
+    row = tx.execute(sa.select(jobs).where(jobs.c.seq == seq)).first()
+    if row is None or row.state != int(JobState.KILLED) or row.started_us is None:
+        return False
+    later = sa.select(jobs.c.seq).where(
+        jobs.c.project == row.project,
+        jobs.c.pipeline == row.pipeline,
+        jobs.c.seq > seq,
+        jobs.c.state == int(JobState.KILLED),
+        jobs.c.started_us.is_not(None),
+    )
+    return tx.execute(later.limit(1)).first() is None
+
+
+def any_of(tx: Tx, seq: int) -> bool:
+    """Does the job have rows?"""
+    mine = sa.select(datum_tasks.c.ordinal).where(datum_tasks.c.job_seq == seq)
+    return tx.execute(mine.limit(1)).first() is not None
 
 
 def outputs(tx: Tx) -> Iterator[Dir]:
-    """Trees that results refer to, which no commit does yet."""
-    rows = tx.execute(sa.select(datum_tasks.c.result).where(datum_tasks.c.result.is_not(None)))
+    """Trees that results of running jobs refer to, which no commit does yet."""
+    live = sa.select(jobs.c.seq).where(jobs.c.finished_us.is_(None))
+    rows = tx.execute(
+        sa.select(datum_tasks.c.result).where(
+            datum_tasks.c.result.is_not(None), datum_tasks.c.job_seq.in_(live)
+        )
+    )
     for (text,) in rows:
         node = output_of(json.loads(text))
         if node is not None:

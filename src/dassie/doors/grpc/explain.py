@@ -25,13 +25,17 @@ class ExplainService:
     ) -> Iterator[explain_pb2.DatumReason]:
         job = wire.job_key(request.job)
         if request.datum_id:
-            yield _reason(job, self._pps.inspect_datum(job, request.datum_id))
-            return
-        for info in self._pps.list_datums(job):
-            yield _reason(job, info)
+            found = iter([self._pps.inspect_datum(job, request.datum_id)])
+        else:
+            found = self._pps.list_datums(job)
+        # Asked before the datums are: a job that ends meanwhile has none that waits.
+        idle = "not run" if self._pps.inspect_job(job).terminal else "waiting"
+        for info in found:
+            yield _reason(job, info, idle)
 
 
-def _reason(job: JobKey, info: DatumInfo) -> explain_pb2.DatumReason:
+def _reason(job: JobKey, info: DatumInfo, idle: str) -> explain_pb2.DatumReason:
+    """`idle`: what became of a datum without a result."""
     record = info.record
     message = explain_pb2.DatumReason(
         state=info.state.name,
@@ -44,7 +48,7 @@ def _reason(job: JobKey, info: DatumInfo) -> explain_pb2.DatumReason:
         message.reason = explain.skipped(record)
         previous = record.job
     else:
-        message.decision = "waiting" if info.state in _WAITING else "ran"
+        message.decision = idle if info.state in _WAITING else "ran"
         message.reason = record.why.decision
         message.changed.extend(record.why.changed)
         previous = record.why.previous_job
