@@ -127,6 +127,20 @@ def test_folders(pachctl: Client, tmp_path: Path) -> None:
     assert {line.split(maxsplit=1)[1] for line in lines} == {f"/{name}" for name in contents(top)}
 
 
+def test_get_says_what_to_do(pachctl: Client, tmp_path: Path) -> None:
+    pachctl("create", "repo", "r")
+    for name in ("a.txt", "b.txt"):
+        pachctl("put", "file", f"r@master:/d/{name}", stdin=name)
+    for path in ("/d", "/d/*.txt"):
+        refused = pachctl.run("get", "file", f"r@master:{path}")
+        assert refused.returncode == exits.FAILED
+        assert f"{path} is not one file: get what is there with -r -o FOLDER" in refused.stderr
+    assert pachctl.run("get", "file", "-r", "r@master:/d", "-o", "-").returncode == exits.USAGE
+    unclear = pachctl.run("list", "commit", "r", "--from", "master^")
+    assert "list commit r@BRANCH --from master^" in unclear.stderr
+    assert pachctl("list", "commit", "r@master", "--from", "master^").count("USER") == 1
+
+
 def test_a_folder_again(pachctl: Client, tmp_path: Path) -> None:
     top = folder(tmp_path)
     pachctl("create", "repo", "r")

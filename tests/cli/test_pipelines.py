@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,36 @@ def test_stop_start_rerun_delete(upper: Client) -> None:
     upper("delete", "pipeline", "upper")
     assert upper.run("delete", "pipeline", "upper").returncode == exits.NOT_FOUND
     assert "upper" not in upper("list", "repo")
+
+
+def test_history(upper: Client) -> None:
+    upper("rerun", "pipeline", "upper", "--reprocess")
+    now = json.loads(upper("inspect", "pipeline", "upper", "--raw"))["version"]
+    versions = {"none": 1, "0": 1, "1": 2, "all": int(now), "-1": int(now)}
+    for written, number in versions.items():
+        shown = upper("list", "pipeline", f"--history={written}").splitlines()
+        assert len(shown) - 1 == number, written
+    assert upper("list", "job", "-p", "upper", "--history", "all").count("upper") >= 2
+    wrong = upper.run("list", "pipeline", "--history", "some")
+    assert (wrong.returncode, "number, all or none" in wrong.stderr) == (exits.USAGE, True)
+
+
+def test_a_killed_job_shows_its_datums(pachctl: Client, tmp_path: Path) -> None:
+    pachctl("create", "repo", "in")
+    pachctl("put", "file", "in@master:/a", stdin="a")
+    (tmp_path / "slow.yaml").write_text(
+        "{pipeline: {name: slow}, transform: {cmd: [sleep, '600']},"
+        " input: {pfs: {repo: in, glob: '/*'}}}"
+    )
+    pachctl("create", "pipeline", "-f", "slow.yaml")
+    job = job_of(pachctl, "slow")
+    deadline = time.monotonic() + 60
+    while "in:/a" not in pachctl("list", "datum", job):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pachctl("stop", "job", job)
+    assert pachctl("list", "datum", job).splitlines()[1].split()[1:3] == ["in:/a", "unknown"]
+    assert "not run" in pachctl("why", job)
 
 
 def test_edit(upper: Client, tmp_path: Path) -> None:

@@ -210,6 +210,8 @@ def _of_repo(session: Session, text: str) -> Any:
     if "@" in text:
         request.to.CopyFrom(messages.commit(ref))
     if older := session.text("from"):
+        if "@" not in text:
+            raise session.wrong(f"--from needs an end: list commit {text}@BRANCH --from {older}")
         written = older if "@" in older else f"{ref.repo}@{older}"
         getattr(request, "from").CopyFrom(
             messages.commit(refs.parse_commit(written, session.project))

@@ -18,7 +18,7 @@ from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Meter
 from dassie.client.errors import NotOffered
 from dassie.client.refs import DEFAULT_BRANCH
-from dassie.errors import DataLoss, FailedPrecondition, Unavailable
+from dassie.errors import DassieError, DataLoss, FailedPrecondition, Unavailable
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -54,12 +54,19 @@ def _one(session: Session, ref: FileRef, meter: Meter) -> None:
     total = _size(session, ref) - offset if meter.live else 0
     output = session.text("output")
     done = 0
-    with _opened(output, ref, resume=offset > 0) as file:
-        for piece in _pieces(session, ref, offset, retry=session.has("retry") and bool(output)):
-            file.write(piece)
-            done += len(piece)
-            meter.update(0, done, 0, total)
-        file.flush()
+    try:
+        with _opened(output, ref, resume=offset > 0) as file:
+            for piece in _pieces(session, ref, offset, retry=session.has("retry") and bool(output)):
+                file.write(piece)
+                done += len(piece)
+                meter.update(0, done, 0, total)
+            file.flush()
+    except DassieError as error:
+        if "GetFileTAR" in error.message:
+            raise FailedPrecondition(
+                f"{ref.path} is not one file: get what is there with -r -o FOLDER"
+            ) from error
+        raise
     meter.close()
     if output or meter.elapsed_s >= _LONG_S:
         session.out.say(meter.summary(1, done))
@@ -120,7 +127,7 @@ def _opened(output: str, ref: FileRef, *, resume: bool) -> Iterator[IO[bytes]]:
 def _folder(session: Session, ref: FileRef, meter: Meter) -> None:
     if session.number("offset"):
         raise session.wrong("--offset is for one file, not with -r")
-    if not session.text("output"):
+    if session.text("output") in ("", "-"):
         raise session.wrong("say where the files go: -o FOLDER")
     folder, base = Path(session.text("output")), fixed_prefix(ref.path)
     try:

@@ -103,7 +103,7 @@ def _jobs(session: Session) -> Iterator[Any]:
     from dassie.client import messages
 
     request = pps_pb2.ListJobRequest(
-        history=session.number("history"),
+        history=session.history,
         number=session.number("number"),
         details=session.out.format != "table",
     )
@@ -154,7 +154,9 @@ COMMANDS = (
                 complete="commit",
             ),
             grammar.switch("-x", "--expand", help="each job of each set on its own line"),
-            grammar.number("--history", help="with jobs of N older versions; -1: of all"),
+            grammar.text(
+                "--history", help="with jobs of N older versions of it, or all", metavar="N|all"
+            ),
             grammar.number("-n", "--number", help="at most this many"),
             _STATE,
             PROJECT,

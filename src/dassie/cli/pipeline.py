@@ -33,7 +33,7 @@ def list_(session: Session) -> None:
     from dassie.client import messages
 
     request = pps_pb2.ListPipelineRequest(
-        history=session.number("history"), details=True, projects=session.projects
+        history=session.history, details=True, projects=session.projects
     )
     if session.text("pipeline"):
         request.pipeline.CopyFrom(messages.pipeline(session.pipeline("pipeline")))
@@ -184,7 +184,9 @@ COMMANDS = (
         (grammar.Positional("pipeline", "only this one (with --history)", "?", "pipeline"),),
         (
             grammar.switch("-s", "--spec", help="print specifications, to recreate them from"),
-            grammar.number("--history", help="with N older versions of each; -1: with all"),
+            grammar.text(
+                "--history", help="with N older versions of each, or all", metavar="N|all"
+            ),
             grammar.text("-c", "--commit", help="as they were at this commit set", metavar="ID"),
             grammar.many("--state", help="only those in this state", complete="pipeline-state"),
             PROJECT,

@@ -50,6 +50,15 @@ class Session:
     def number(self, name: str) -> int:
         return int(getattr(self.args, name, None) or 0)
 
+    @property
+    def history(self) -> int:
+        """How many older versions --history asks for; -1 is all of them."""
+        written = self.text("history") or "none"
+        try:
+            return {"none": 0, "all": -1}.get(written) or int(written.replace("none", "0"))
+        except ValueError:
+            raise self.wrong(f"--history {written}: give a number, all or none") from None
+
     def texts(self, name: str) -> list[str]:
         """The values of a repeated argument."""
         return list(getattr(self.args, name, None) or [])
