@@ -11,6 +11,7 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from dassie.cli import exits
 
@@ -309,6 +310,28 @@ def test_formats(pachctl: Client) -> None:
     assert json.loads(pachctl("list", "commit", "r", "-n", "1", "--raw=true"))["origin"] == {
         "kind": "USER"
     }
+
+
+def test_long_listings_say_what_the_standard_method_says(pachctl: Client) -> None:
+    pachctl("create", "repo", "r")
+    pachctl("start", "commit", "r@master")
+    pachctl("put", "file", 'r@master:/d/ünï "x"', stdin="x")
+    pachctl("put", "file", "r@master:/empty", stdin="")
+
+    def listed(*flags: str) -> list[Any]:
+        text = pachctl("list", "file", "r@master", "-o", "json", *flags)
+        assert text.startswith('{\n  "file": {\n    "commit": {\n')
+        return [json.loads(part) for part in text.replace("\n}\n{\n", "\n}\0{\n").split("\0")]
+
+    for _ in ("open", "finished"):
+        standard = listed("--reverse", "-n", "100")[::-1]
+        fast = listed()
+        assert fast == standard
+        assert [list(one) for one in fast] == [list(one) for one in standard]
+        files = pachctl("list", "file", "r@master", "-r", "--raw")
+        assert files == pachctl("glob", "file", "r@master:/{d/*,empty}", "--raw")
+        assert files.count("FILE") == 2
+        pachctl.run("finish", "commit", "r@master")
 
 
 def test_paths_that_do_not_exist(pachctl: Client) -> None:

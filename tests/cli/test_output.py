@@ -9,10 +9,13 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dassie._proto.pfs import pfs_pb2
 from dassie._proto.pps import pps_pb2
 from dassie.cli import branch, commit_tables, diff, job_tables, pipeline, project, repo
+from dassie.cli.documents import json_text
 from dassie.cli.output import Output, display_width, printable
 
 ID = "0123456789ab4cdef0123456789abcde"
@@ -241,3 +244,14 @@ def test_text_diff() -> None:
     assert list(lines) == ["--- /old", "+++ /new", "@@ -1,2 +1,2 @@", " a", "-b", "+c"]
     assert diff.text_diff(b"\xff", b"a", "", "") is None
     assert diff.text_diff(b"\0", b"a", "", "") is None
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(JSON)
+def test_json_is_written_as_the_standard_library_does(value: Any) -> None:
+    assert json_text(value) == json.dumps(value, indent=2, ensure_ascii=False)

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar, humanize
+from dassie.cli.documents import plain_files
 from dassie.cli.grammar import FULL_TIMESTAMPS, NO_PAGER, PROJECT, Command
 from dassie.cli.output import Columns, Output
 from dassie.client.errors import NotOffered
@@ -63,7 +64,7 @@ def inspect(session: Session) -> None:
 
 def list_(session: Session) -> None:
     ref = session.file("file", DEFAULT_BRANCH)
-    if session.out.format == "table" and not session.has("reverse"):
+    if not session.has("reverse"):
         try:
             _from_frames(session, ref, recursive=session.has("recursive"))
             return
@@ -78,12 +79,11 @@ def glob(session: Session) -> None:
 
     ref = session.file("file", DEFAULT_BRANCH)
     pattern = ref.path or "/"
-    if session.out.format == "table":
-        try:
-            _from_frames(session, replace(ref, path=""), glob=pattern)
-            return
-        except NotOffered:
-            pass
+    try:
+        _from_frames(session, replace(ref, path=""), glob=pattern)
+        return
+    except NotOffered:
+        pass
     request = pfs_pb2.GlobFileRequest(commit=messages.commit(ref.commit), pattern=pattern)
     session.out.listing(session.pfs.GlobFile(request), columns(session))
 
@@ -93,7 +93,8 @@ def columns(session: Session) -> Columns:
 
     def cells(info: Any) -> list[str]:
         return _cells(
-            session, Listed(info.file.path, info.size_bytes, info.file.commit, info.committed)
+            session,
+            Listed(info.file.path, info.size_bytes, info.hash, info.file.commit, info.committed),
         )
 
     return Columns(_headers(session), cells)
@@ -121,12 +122,15 @@ def _infos(session: Session, ref: FileRef) -> Iterator[Any]:
 def _from_frames(
     session: Session, ref: FileRef, *, recursive: bool = False, glob: str = ""
 ) -> None:
-    """The table, from the bulk service. Nothing is printed before its first answer."""
+    """The listing, from the bulk service. Nothing is printed before its first answer."""
     listed = listing(session.connection, ref, recursive=recursive, glob=glob)
     wanted = (one for one in listed if not (recursive and one.path.endswith("/")))
     number = session.number("number")
-    rows = (_cells(session, one) for one in (islice(wanted, number) if number else wanted))
-    session.out.table(_headers(session), rows)
+    shown = islice(wanted, number) if number else wanted
+    if session.out.format == "table":
+        session.out.table(_headers(session), (_cells(session, one) for one in shown))
+    else:
+        session.out.documents(plain_files(shown))
 
 
 def _is_full(session: Session) -> bool:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dassie.cli import humanize, states
-from dassie.cli.output import Columns, Output, plain
+from dassie.cli.documents import plain
+from dassie.cli.output import Columns, Output
 
 _HEADERS = (
     *("PROJECT", "PIPELINE", "ID", "STARTED", "DURATION"),

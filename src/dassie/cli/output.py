@@ -6,7 +6,6 @@ a table's widths come from its first rows. Called by every command through its s
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -19,6 +18,7 @@ from itertools import chain, islice
 from typing import IO, Any, TextIO
 
 from dassie.cli import humanize
+from dassie.cli.documents import json_text, plain, write_yaml
 
 _SAMPLE_ROWS = 1000
 """Rows that decide the widths of a table; later ones may stick out."""
@@ -96,13 +96,11 @@ class Output:
 
     def document(self, data: Any, number: int = 1) -> None:
         if self.format == "yaml":
-            import yaml
-
             if number > 1:
                 self.stdout.write("---\n")
-            yaml.safe_dump(data, self.stdout, sort_keys=False, allow_unicode=True)
+            write_yaml(data, self.stdout)
         else:
-            self.line(json.dumps(data, indent=2, ensure_ascii=False))
+            self.line(json_text(data))
 
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Aligned columns; printed as rows come, once the first of them have set the widths."""
@@ -151,13 +149,6 @@ class Output:
         if self.full_timestamps:
             return str(moment.astimezone().isoformat(timespec="seconds"))
         return humanize.ago(moment, datetime.now(UTC))
-
-
-def plain(message: Any) -> Any:
-    """A protobuf message as plain data: proto field names, as Pachyderm's own JSON has them."""
-    from google.protobuf.json_format import MessageToDict
-
-    return MessageToDict(message, preserving_proto_field_name=True)
 
 
 def printable(text: str, *, keep_newlines: bool = False) -> str:

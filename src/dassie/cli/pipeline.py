@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar, states
+from dassie.cli.documents import plain
 from dassie.cli.grammar import ALL_PROJECTS, FULL_TIMESTAMPS, NO_PAGER, PROJECT, YES, Command
 from dassie.cli.inputs import shorthand
-from dassie.cli.output import Columns, Output, plain
+from dassie.cli.output import Columns, Output
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session

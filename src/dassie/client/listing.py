@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from dassie.client.connection import Connection
 
 
+_HASH_BYTES = 32
+
+
 class Listed(NamedTuple):
     """A file, or a folder, whose path ends with `/`. The commit is the one that was resolved."""
 
     path: str
     size: int
+    hash: bytes
     commit: Any
     committed: Any
 
@@ -31,5 +35,7 @@ def listing(
         file=messages.file(ref, ref.path or "/"), recursive=recursive, glob=glob
     )
     for frame in connection.service("bulk").List(request):
-        for path, size in zip(frame.paths, frame.sizes, strict=True):
-            yield Listed(path, size, frame.commit, frame.committed)
+        commit, committed, hashes = frame.commit, frame.committed, frame.hashes
+        for number, (path, size) in enumerate(zip(frame.paths, frame.sizes, strict=True)):
+            start = number * _HASH_BYTES
+            yield Listed(path, size, hashes[start : start + _HASH_BYTES], commit, committed)
