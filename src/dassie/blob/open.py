@@ -1,11 +1,13 @@
 """From settings to an object store. Called by the daemon's wiring and by workers.
 
-The stack, outermost first: what callers see is counted > read cache > retry > limit > timeouts >
-requests are counted > driver. Drivers and their libraries are imported when they are needed.
+The stack, outermost first: read cache > calls are counted > retry > limit > timeouts > requests are
+counted > driver. Whoever puts more around a store puts it below the cache: what was read before
+needs no store. Drivers and their libraries are imported when they are needed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from dassie.blob.api import BlobStore
@@ -28,19 +30,23 @@ def open_store(
     profile: Profile | None = None,
     *,
     metrics: Metrics | None = None,
+    around: Callable[[BlobStore], BlobStore] = lambda store: store,
 ) -> BlobStore:
     """The store that `where` (settings, or a URL of them) describes.
 
     `profile`: how it wants to be spoken to, as `blob.probe` found out; without one, what the
-    settings pin, and for the rest what AWS does. `metrics` takes the counts.
+    settings pin, and for the rest what AWS does. `metrics` takes the counts. `around` puts
+    something between the store and its cache.
     """
     settings = parse_url(where) if isinstance(where, str) else where
     if settings.kind == "file":
         store: BlobStore = FolderStore(settings.path)
-        return MeteredStore(store, metrics, CALLS) if metrics else store
+        return around(MeteredStore(store, metrics, CALLS) if metrics else store)
     if not settings.bucket:
         raise InvalidArgument(f"storage {settings.kind}: no bucket is given")
-    return _remote(settings, profile or assumed(settings), metrics or Metrics())
+    metrics = metrics or Metrics()
+    store = around(_remote(settings, profile or assumed(settings), metrics))
+    return _cached(store, settings, metrics)
 
 
 def uncached(store: BlobStore) -> BlobStore:
@@ -88,7 +94,7 @@ def _remote(settings: StorageSettings, profile: Profile, metrics: Metrics) -> Bl
     store = LimitedStore(store, settings.concurrency, settings.part_bytes)
     policy = RetryPolicy(retries=settings.retries, total_s=2 * settings.request_timeout_s)
     store = RetryStore(store, policy, retried=metrics.retried)
-    return MeteredStore(_cached(store, settings, metrics), metrics, CALLS)
+    return MeteredStore(store, metrics, CALLS)
 
 
 def _driver(settings: StorageSettings, profile: Profile) -> BlobStore:
@@ -111,7 +117,8 @@ def _botocore(settings: StorageSettings, profile: Profile) -> BlobStore:
 
 
 def _cached(store: BlobStore, settings: StorageSettings, metrics: Metrics) -> BlobStore:
-    from dassie.blob.wrappers.cache import CachedStore, MemoryShelf, Shelf
+    from dassie.blob.wrappers.blocks import MemoryShelf, Shelf
+    from dassie.blob.wrappers.cache import CachedStore
     from dassie.blob.wrappers.disk import DiskShelf
 
     shelves: list[Shelf] = []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from dassie.blob.api import BlobNotFound
+from dassie.blob.api import BlobNotFound, RangeCache
 from dassie.errors import DassieError, DataLoss
 from dassie.meta.database import Database
 from dassie.storage.chunks import verified
@@ -63,11 +63,14 @@ class Checker:
                 text = f"pack {key!r} has {sizes[key]} bytes instead of {size}"
                 yield Problem("", key, b"", text)
             elif self._deep:
-                yield from self._check_pack(key)
+                yield from self._check_pack(key, size)
 
-    def _check_pack(self, key: str) -> Iterator[Problem]:
+    def _check_pack(self, key: str, size: int) -> Iterator[Problem]:
+        blob = self._storage.blob
+        if isinstance(blob, RangeCache):
+            blob.forget(key)  # it is the store that is checked
         try:
-            entries = read_footer(self._storage.blob, key)
+            entries = read_footer(blob, key, size)
         except DassieError as error:
             yield Problem("", key, b"", str(error))
             return
@@ -80,7 +83,7 @@ class Checker:
                 end += 1
             first = entries[start][1].offset
             try:
-                data = self._storage.blob.get_range(key, first, length)
+                data = blob.get_range(key, first, length)
             except BlobNotFound:
                 return  # the collector was here
             for name, place in entries[start:end]:

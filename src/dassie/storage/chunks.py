@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import groupby
 
 from dassie.base.hashing import digest
@@ -25,6 +26,8 @@ Run = list[Located]
 """Chunks that lie near one another in a pack, in its order: one read."""
 
 _ATTEMPTS = 3
+_READ_AGAIN = 3
+"""Times, for a chunk that is damaged."""
 _NEAR_BYTES = 4 << 10
 """Gap that is read along even where a cache holds the pack."""
 _BULK_CHUNK_BYTES = 128 << 10
@@ -150,7 +153,14 @@ class ChunkReader:
         return found
 
     def _read_again(self, name: bytes, place: ChunkLocation) -> bytes:
-        """A chunk that was damaged may have been so on its way, or in a cache."""
+        """A chunk that was damaged may have been so on its way, or in a cache. It is lost when it
+        is so again and again."""
+        for _ in range(_READ_AGAIN - 1):
+            with suppress(CorruptChunk):
+                return self._read_anew(name, place)
+        return self._read_anew(name, place)
+
+    def _read_anew(self, name: bytes, place: ChunkLocation) -> bytes:
         if self._cache is not None:
             self._cache.forget(place.pack)
         return verified(name, place, self._blob.get_range(place.pack, place.offset, place.stored))

@@ -146,7 +146,8 @@ class Collector:
             gone = self._delete(snapshot, delete)
             report.deleted = [pack.key for pack in gone]
             report.freed_bytes = sum(pack.size for pack in gone)
-            Repacker(self._db, self._storage).run([pack.key for pack in repack], marks)
+            worn = [(pack.key, pack.size) for pack in repack]
+            Repacker(self._db, self._storage).run(worn, marks)
         return report
 
     def _snapshot(self, roots: Roots) -> _Snapshot:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 
-from dassie.blob.api import BlobInfo, BlobStore
+from dassie.blob.api import BlobInfo, BlobNotFound, BlobStore, RangeCache
 from dassie.errors import DassieError
 from dassie.meta.database import Database
 from dassie.storage import pack
@@ -13,6 +16,8 @@ from dassie.storage.index import DatabaseIndex
 
 _TAIL_BYTES = 1 << 20
 _RECORD_CHUNKS = 1 << 16
+_READERS = 8
+_WINDOW = 16
 
 
 @dataclass(slots=True)
@@ -29,11 +34,9 @@ def recover(blob: BlobStore, db: Database) -> Report:
     report = Report()
     index = DatabaseIndex(db)
     batch: list[tuple[str, int, list[pack.Entry]]] = []
-    for info in blob.list(pack.PREFIX):
-        try:
-            entries = read_footer(blob, info.key, info)
-        except DassieError as error:
-            report.damaged[info.key] = str(error)
+    for info, entries in _footers(blob, blob.list(pack.PREFIX)):
+        if isinstance(entries, DassieError):
+            report.damaged[info.key] = str(entries)
             continue
         batch.append((info.key, info.size, entries))
         report.packs += 1
@@ -46,17 +49,39 @@ def recover(blob: BlobStore, db: Database) -> Report:
     return report
 
 
-def read_footer(blob: BlobStore, key: str, info: BlobInfo | None = None) -> list[pack.Entry]:
-    """What a pack says about itself; raises `CorruptPack`."""
-    if info is None:
-        info = next((found for found in blob.list(key) if found.key == key), None)
-    if info is None:
-        raise CorruptPack(key, "it is not in the object store")
-    start = max(0, info.size - _TAIL_BYTES)
-    tail = blob.get_range(key, start, info.size - start)
+def _footers(
+    blob: BlobStore, packs: Iterator[BlobInfo]
+) -> Iterator[tuple[BlobInfo, list[pack.Entry] | DassieError]]:
+    """What each pack says about itself, in order; several are asked at a time."""
+
+    def read(info: BlobInfo) -> list[pack.Entry] | DassieError:
+        try:
+            return read_footer(blob, info.key, info.size)
+        except (CorruptPack, BlobNotFound) as error:
+            return error
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="recover") as threads:
+        while window := list(islice(packs, _WINDOW)):
+            yield from zip(window, threads.map(read, window), strict=True)
+
+
+def read_footer(blob: BlobStore, key: str, size: int) -> list[pack.Entry]:
+    """What a pack of that many bytes says about itself; raises `CorruptPack`."""
+    try:
+        return _read_footer(blob, key, size)
+    except CorruptPack:
+        # It may have been damaged on its way, or in a cache.
+        if isinstance(blob, RangeCache):
+            blob.forget(key)
+        return _read_footer(blob, key, size)
+
+
+def _read_footer(blob: BlobStore, key: str, size: int) -> list[pack.Entry]:
+    start = max(0, size - _TAIL_BYTES)
+    tail = blob.get_range(key, start, size - start)
     needed = pack.footer_bytes(key, tail[-pack.TRAILER_BYTES :]) + pack.TRAILER_BYTES
-    if needed > info.size:
+    if needed > size:
         raise CorruptPack(key, "its footer is longer than the pack")
     if needed > len(tail):
-        tail = blob.get_range(key, info.size - needed, needed)
+        tail = blob.get_range(key, size - needed, needed)
     return pack.parse_footer(key, tail)

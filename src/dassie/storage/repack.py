@@ -31,18 +31,18 @@ class Repacker:
         self._db = db
         self._storage = storage
 
-    def run(self, keys: Sequence[str], marks: Marks) -> None:
-        """Repack these packs, keeping what is marked."""
-        for old, names in self._groups(keys, marks):
+    def run(self, worn: Sequence[tuple[str, int]], marks: Marks) -> None:
+        """Repack these packs (key and size), keeping what is marked."""
+        for old, names in self._groups(worn, marks):
             self._replace(old, names)
 
-    def _groups(self, keys: Sequence[str], marks: Marks) -> Iterator[_Gathered]:
+    def _groups(self, worn: Sequence[tuple[str, int]], marks: Marks) -> Iterator[_Gathered]:
         """Old packs, and their marked chunks, enough for one new pack each time."""
         old: list[str] = []
         names: list[bytes] = []
         size = 0
-        for key in keys:
-            entries = read_footer(self._storage.blob, key)
+        for key, length in worn:
+            entries = read_footer(self._storage.blob, key, length)
             wanted = [name for name, _ in entries if name in marks]
             found = self._storage.index.find(wanted)
             here = [name for name in wanted if name in found and found[name].pack == key]

@@ -1,94 +1,40 @@
-"""A read cache over a store, in memory and on disk.
+"""A read cache over a store: ranges of objects, in memory and on disk.
 
-Objects never change, so what was read stays right until the object is deleted. What is kept are the
-ranges as they were read; a smaller range inside a kept one is served from it. Identical reads at
-one time become one request. `forget` drops what proved wrong: a byte that the network changed must
-not stay.
+Objects never change, so what was read stays right until the object is deleted. Small reads go
+through blocks (`blocks`): a block that is missing is fetched whole, blocks near one another by one
+request, and when much of an object is wanted, all of it. So a scan of many small files asks for
+each pack once, whatever order it reads them in. A large read passes by, as it leaves nothing over;
+the second time the same is wanted, it is kept. Whole objects (`get`) are not kept.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import Protocol
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from dassie.blob.api import BlobStore, Buffer
+from dassie.blob.api import BlobStore
 from dassie.blob.wrappers.base import Wrapper
-from dassie.blob.wrappers.extents import Extent, Extents
+from dassie.blob.wrappers.blocks import BLOCK_BYTES, Range, Shelf
 
-WHOLE = -1
-"""Length that stands for all of an object."""
-
-
-class Shelf(Protocol):
-    """One place that keeps ranges. Thread-safe, bounded in bytes; may lose anything at any time."""
-
-    def find(self, key: str, offset: int, length: int) -> bytes | None:
-        """The range, if it is kept (cut to the object's end)."""
-
-    def keep(self, key: str, extent: Extent, data: bytes) -> None:
-        """Remember a range, at the cost of those used longest ago."""
-
-    def drop(self, key: str) -> None:
-        """Forget an object."""
-
-
-class MemoryShelf:
-    """Ranges in memory."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._lock = threading.Lock()
-        self._extents = Extents()
-        self._data: OrderedDict[tuple[str, Extent], bytes] = OrderedDict()
-        self.size = 0
-
-    def find(self, key: str, offset: int, length: int) -> bytes | None:
-        with self._lock:
-            extent = self._extents.covering(key, offset, length)
-            if extent is None:
-                return None
-            self._data.move_to_end((key, extent))
-            data = self._data[key, extent]
-        return extent.cut(data, offset, length)
-
-    def keep(self, key: str, extent: Extent, data: bytes) -> None:
-        if len(data) > self._capacity // 4:
-            return
-        with self._lock:
-            for inside in self._extents.add(key, extent):
-                self._remove(key, inside)
-            self._remove(key, extent)
-            self._data[key, extent] = data
-            self.size += len(data)
-            while self.size > self._capacity:
-                oldest, least = next(iter(self._data))
-                self._extents.remove(oldest, least)
-                self._remove(oldest, least)
-
-    def drop(self, key: str) -> None:
-        with self._lock:
-            for extent in self._extents.pop(key):
-                self._remove(key, extent)
-
-    def _remove(self, key: str, extent: Extent) -> None:
-        data = self._data.pop((key, extent), None)
-        if data is not None:
-            self.size -= len(data)
-
-
-class _Flight:
-    """A read under way, and whether its result may still be kept."""
-
-    def __init__(self) -> None:
-        self.result: Future[bytes] = Future()
-        self.wanted = True
+LARGE_BYTES = 256 << 10
+"""From here on a read is a large one."""
+_GAP_BLOCKS = 2
+"""Blocks that are read along to save a request, at most."""
+_MUCH_BLOCKS = 4
+"""From so many blocks on, the rest of the object is fetched too."""
+_FEW_BLOCKS = 4
+_MOST_BLOCKS = (64 << 20) // BLOCK_BYTES
+"""More than a pack has."""
+_LONG_READS = 4
+"""Reads of so much under way at a time: each is held in memory."""
+_PASSED = 4096
+"""Large reads that are remembered."""
 
 
 class CachedStore(Wrapper):
-    """A `BlobStore` that remembers what was read. `counted` is told `cache_hit` or `cache_miss`."""
+    """A `BlobStore` and `RangeCache`. `counted` is told of each `cache_hit` and `cache_miss`."""
 
     def __init__(
         self,
@@ -99,18 +45,39 @@ class CachedStore(Wrapper):
         super().__init__(inner)
         self._shelves = shelves
         self._counted = counted or (lambda _: None)
+        self._long_reads = threading.BoundedSemaphore(_LONG_READS)
         self._lock = threading.Lock()
-        self._flights: dict[str, dict[tuple[int, int], _Flight]] = {}
-
-    def get(self, key: str) -> bytes:
-        return self._read(key, 0, WHOLE, lambda: self.inner.get(key))
+        self._flights: dict[str, _Flight] = {}
+        self._passed: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        return self._read(key, offset, length, lambda: self.inner.get_range(key, offset, length))
+        if length >= LARGE_BYTES and not self._was_passed(key, offset):
+            numbers = _numbers(offset, length)
+            if not all(self._has(key, number) for number in numbers):
+                self._counted("cache_miss")
+                return self.inner.get_range(key, offset, length)
+        return self.get_ranges(key, [(offset, length)])[0]
 
-    def put(self, key: str, parts: Sequence[Buffer]) -> None:
-        self.forget(key)
-        self.inner.put(key, parts)
+    def get_ranges(self, key: str, ranges: Sequence[Range]) -> list[bytes]:
+        """Several parts of one object, each as `get_range` would return it."""
+        wanted = _by_block(ranges)
+        found: dict[int, list[bytes]] = {}
+        missing = self._take(key, wanted, wanted, found)
+        self._counted("cache_miss" if missing else "cache_hit")
+        if missing:
+            with self._alone(key) as flight:
+                # Another thread may have brought them while this one waited.
+                missing = self._take(key, missing, wanted, found)
+                for first, end in self._runs(key, missing):
+                    blocks = self._fetch(key, first, end)
+                    for number in missing:
+                        if first <= number < end:
+                            data = blocks.get(number, b"")
+                            found[number] = [data[at : at + n] for at, n in wanted[number]]
+                    if not flight.stale:
+                        self._keep(key, blocks)
+        parts = {number: iter(data) for number, data in found.items()}
+        return [_joined(parts, offset, length) for offset, length in ranges]
 
     def delete(self, keys: Iterable[str]) -> None:
         wanted = list(keys)
@@ -121,50 +88,136 @@ class CachedStore(Wrapper):
     def forget(self, key: str) -> None:
         """Keep nothing of the object; the next read asks the store."""
         with self._lock:
-            for flight in self._flights.pop(key, {}).values():
-                flight.wanted = False
+            if key in self._flights:
+                self._flights[key].stale = True
         for shelf in self._shelves:
-            shelf.drop(key)
+            shelf.forget(key)
 
-    def _read(self, key: str, offset: int, length: int, fetch: Callable[[], bytes]) -> bytes:
-        for place, shelf in enumerate(self._shelves):
-            data = shelf.find(key, offset, length)
-            if data is not None:
-                self._counted("cache_hit")
-                for above in self._shelves[:place]:
-                    above.keep(key, Extent.of(offset, length, data), data)
-                return data
-        return self._fly(key, offset, length, fetch)
-
-    def _fly(self, key: str, offset: int, length: int, fetch: Callable[[], bytes]) -> bytes:
-        mine = _Flight()
+    def _was_passed(self, key: str, offset: int) -> bool:
+        """Whether this large read was made before; it has been now."""
         with self._lock:
-            flight = self._flights.setdefault(key, {}).setdefault((offset, length), mine)
-        if flight is not mine:
-            self._counted("cache_hit")
-            return flight.result.result()
-        self._counted("cache_miss")
-        try:
-            data = fetch()
-        except BaseException as error:
-            self._land(key, offset, length, mine)
-            mine.result.set_exception(error)
-            raise
-        extent = Extent.of(offset, length, data)
-        for shelf in self._shelves if data or extent.ends else ():
-            shelf.keep(key, extent, data)
-        if not self._land(key, offset, length, mine):
+            known = (key, offset) in self._passed
+            self._passed[key, offset] = None
+            self._passed.move_to_end((key, offset))
+            if len(self._passed) > _PASSED:
+                self._passed.popitem(last=False)
+            return known
+
+    def _has(self, key: str, number: int) -> bool:
+        return any(shelf.has((key, number)) for shelf in self._shelves)
+
+    def _take(
+        self,
+        key: str,
+        numbers: Iterable[int],
+        wanted: dict[int, list[Range]],
+        found: dict[int, list[bytes]],
+    ) -> list[int]:
+        """Move what the shelves have of these blocks to `found`; the numbers of the others."""
+        missing = []
+        for number in numbers:
             for shelf in self._shelves:
-                shelf.drop(key)
-        mine.result.set_result(data)
-        return data
+                data = shelf.read((key, number), wanted[number])
+                if data is not None:
+                    found[number] = data
+                    break
+            else:
+                missing.append(number)
+        return sorted(missing)
 
-    def _land(self, key: str, offset: int, length: int, flight: _Flight) -> bool:
-        """End the flight; whether what it brought may be kept."""
+    def _runs(self, key: str, missing: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Ranges of blocks to fetch, each with one request."""
+        at = 0
+        while at < len(missing):
+            first = last = missing[at]
+            while at < len(missing) and missing[at] - last <= _GAP_BLOCKS + 1:
+                last = missing[at]
+                at += 1
+            end = last + 1
+            if end - first >= _MUCH_BLOCKS:
+                first, end = self._stretched(key, first, end)
+                while at < len(missing) and missing[at] < end:
+                    at += 1
+            yield first, end
+
+    def _stretched(self, key: str, first: int, end: int) -> tuple[int, int]:
+        """The range of blocks that are not kept around this one. A few that are do not end it."""
+        absent = [number for number in range(_MOST_BLOCKS) if not self._has(key, number)]
+        if _MOST_BLOCKS - len(absent) > _FEW_BLOCKS:
+            while first > 0 and not self._has(key, first - 1):
+                first -= 1
+            while end < _MOST_BLOCKS and not self._has(key, end):
+                end += 1
+            return first, end
+        return absent[0], max(end, absent[-1] + 1)
+
+    def _fetch(self, key: str, first: int, end: int) -> dict[int, bytes]:
+        """The blocks that the object has of these."""
+        offset, length = first * BLOCK_BYTES, (end - first) * BLOCK_BYTES
+        if end - first < _MUCH_BLOCKS:
+            data = self.inner.get_range(key, offset, length)
+        else:
+            with self._long_reads:
+                data = self.inner.get_range(key, offset, length)
+        return {
+            first + at // BLOCK_BYTES: data[at : at + BLOCK_BYTES]
+            for at in range(0, len(data), BLOCK_BYTES)
+        }
+
+    def _keep(self, key: str, blocks: dict[int, bytes]) -> None:
+        for number, data in blocks.items():
+            for shelf in self._shelves:
+                shelf.keep((key, number), data)
+
+    @contextmanager
+    def _alone(self, key: str) -> Iterator[_Flight]:
+        """One thread at a time fetches from one object."""
         with self._lock:
-            others = self._flights.get(key, {})
-            if others.get((offset, length)) is flight:
-                del others[offset, length]
-                if not others:
+            flight = self._flights.setdefault(key, _Flight())
+            flight.users += 1
+        try:
+            with flight.turn:
+                flight.stale = False
+                yield flight
+        finally:
+            with self._lock:
+                flight.users -= 1
+                if not flight.users:
                     del self._flights[key]
-            return flight.wanted
+
+
+class _Flight:
+    """Threads that want to fetch from one object."""
+
+    def __init__(self) -> None:
+        self.turn = threading.Lock()
+        self.users = 0
+        self.stale = False
+        """The object was forgotten meanwhile: what comes is not to be kept."""
+
+
+def _numbers(offset: int, length: int) -> range:
+    """The blocks that a range touches."""
+    return (
+        range(offset // BLOCK_BYTES, -(-(offset + length) // BLOCK_BYTES)) if length else range(0)
+    )
+
+
+def _by_block(ranges: Sequence[Range]) -> dict[int, list[Range]]:
+    """What is wanted of each block, in the order of `ranges`."""
+    wanted: defaultdict[int, list[Range]] = defaultdict(list)
+    for offset, length in ranges:
+        end = offset + length
+        for number in _numbers(offset, length):
+            start = number * BLOCK_BYTES
+            low, high = max(offset, start), min(end, start + BLOCK_BYTES)
+            wanted[number].append((low - start, high - low))
+    return wanted
+
+
+def _joined(parts: dict[int, Iterator[bytes]], offset: int, length: int) -> bytes:
+    """One range from the parts of its blocks."""
+    numbers = _numbers(offset, length)
+    if len(numbers) == 1:
+        return next(parts[numbers[0]])
+    return b"".join([next(parts[number]) for number in numbers])
