@@ -167,7 +167,7 @@ def test_a_private_authority_is_trusted_when_it_is_named(store: ScriptedStore, c
         settings = over_tls(store, endpoint, ca)
         report = probe(settings)
         assert report.ok
-        assert report.requests == 7
+        assert report.requests == 8
         untrusted = probe(replace(settings, ca_file=""))
         assert kind_of(untrusted) is Kind.TLS_UNKNOWN_CA
         assert "--storage-ca-file" in untrusted.line
@@ -190,7 +190,7 @@ def test_the_scheme_is_found_out(store: ScriptedStore, ca: TestCA) -> None:
     report = probe(plain)
     assert report.profile is not None
     assert report.profile.endpoint == f"http://127.0.0.1:{store.port}"
-    assert report.requests == 7
+    assert report.requests == 8
 
 
 @pytest.mark.parametrize(

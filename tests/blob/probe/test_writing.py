@@ -41,14 +41,19 @@ def test_framing_that_is_stored_as_data(store: ScriptedStore) -> None:
     assert store.objects == {}
 
 
-@pytest.mark.parametrize("change", ["flip", "cut", "longer"])
+@pytest.mark.parametrize("change", ["first", "flip", "cut", "last", "longer"])
 def test_bytes_that_come_back_changed(store: ScriptedStore, change: str) -> None:
     def script(call: Call) -> Said | None:
         if not writes(call):
             return None
         body = call.body
-        flipped = body[:4000] + bytes([body[4000] ^ 1]) + body[4001:]
-        store.objects[call.key] = {"flip": flipped, "cut": body[:-9], "longer": body + b"x"}[change]
+        store.objects[call.key] = {
+            "first": bytes([body[0] ^ 1]) + body[1:],
+            "flip": body[:4000] + bytes([body[4000] ^ 1]) + body[4001:],
+            "cut": body[:-9],
+            "last": body[:-1],
+            "longer": body + b"x",
+        }[change]
         return Said(200)
 
     store.script = script
@@ -172,8 +177,12 @@ def test_a_missing_key_is_denied_though_listing_is_not(store: ScriptedStore) -> 
     assert store.objects == {}
 
 
-@pytest.mark.parametrize("batch", [DENIED, Said(200, b"<DeleteResult><Error><Key>k</Key>"
-                                   b"<Code>AccessDenied</Code></Error></DeleteResult>")])  # fmt: skip
+DENIED_IN_BATCH = Said(
+    200, b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+)
+
+
+@pytest.mark.parametrize("batch", [DENIED, DENIED_IN_BATCH])
 def test_deleting_is_denied_and_what_is_left_is_said(store: ScriptedStore, batch: Said) -> None:
     store.script = lambda call: (
         (batch if call.method == "POST" else DENIED) if deletes(call) else None

@@ -77,6 +77,7 @@ class Kind(StrEnum):
     CORRUPTED = "data corrupted"
     STALE_READ = "no read after write"
     STALE_DELETE = "read after delete"
+    STALE_LIST = "listing incomplete"
     # What is in the bucket.
     PACHYDERM = "bucket of Pachyderm"
     FOREIGN = "foreign objects"
@@ -132,7 +133,7 @@ _LABELS = {
     "BUCKET": {Kind.BUCKET_MISSING, Kind.PACHYDERM, Kind.FOREIGN},
     "PERMISSION": {Kind.DENIED_READ, Kind.DENIED_LIST, Kind.DENIED_WRITE, Kind.DENIED_DELETE},
     "QUOTA": {Kind.FULL},
-    "DATA": {Kind.FRAMING, Kind.CORRUPTED, Kind.STALE_READ, Kind.STALE_DELETE},
+    "DATA": {Kind.FRAMING, Kind.CORRUPTED, Kind.STALE_READ, Kind.STALE_DELETE} | {Kind.STALE_LIST},
 }
 _LABEL_OF = {kind: label for label, kinds in _LABELS.items() for kind in kinds}
 

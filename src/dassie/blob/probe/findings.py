@@ -49,7 +49,7 @@ def checks_of(
     """The rows, in the order in which things were looked at."""
     if detected is None:
         return _unreached(learnt.diagnosis) + _skipped()
-    return _reached(detected, figures) + _written(learnt, figures)
+    return _reached(detected, learnt, figures) + _written(learnt, figures)
 
 
 def _unreached(found: Diagnosis | None) -> tuple[Check, ...]:
@@ -81,8 +81,9 @@ def _skipped() -> tuple[Check, ...]:
     return tuple(Check(name, "skip") for name in names)
 
 
-def _reached(detected: Detected, figures: dict[str, float]) -> tuple[Check, ...]:
+def _reached(detected: Detected, learnt: Learnt, figures: dict[str, float]) -> tuple[Check, ...]:
     manner = detected.manner
+    stale = next((note.message for note in learnt.notes if note.kind is Kind.STALE_LIST), "")
     warned = {note.kind for note in detected.notes}
     tls = "https" if manner.scheme == "https" else "plain"
     skew = figures.get("clock_skew_s")
@@ -106,7 +107,7 @@ def _reached(detected: Detected, figures: dict[str, float]) -> tuple[Check, ...]
         Check("keys", "ok"),
         Check("addressing", "ok", manner.addressing),
         Check("bucket", "ok"),
-        Check("list", "ok", f"V{detected.list_version}"),
+        Check("list", "warn" if stale else "ok", f"V{detected.list_version}", stale),
         Check("latency", "ok", _milliseconds(latency), "median of the requests without a body"),
     )
 

@@ -335,7 +335,7 @@ def _checksums(answer: Answer, _: Asked) -> Diagnosis | None:
     text = answer.message.lower()
     if answer.status in {400, 411} and (
         answer.code == "MissingContentMD5"
-        or ("content-md5" in text and ("missing" in text or "required" in text))
+        or ("md5" in text and ("missing" in text or "required" in text))
     ):
         return Diagnosis(
             Kind.MD5_WANTED,

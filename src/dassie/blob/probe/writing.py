@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 from hashlib import shake_128
 
 from dassie.blob.probe.caller import BudgetSpentError, Caller, Heard
-from dassie.blob.probe.detect import Detected, inside, listed_keys, random_key
+from dassie.blob.probe.detect import Detected, inside, listed_keys, listing, random_key
 from dassie.blob.probe.diagnosis import Diagnosis, Kind, Operation, setting
 from dassie.blob.probe.signing import Request, md5, sha256
 
 OBJECT_BYTES = 8 << 20
 """Larger than the body limits that proxies come with."""
 _SMALL = b"dassie: a second write that must not win"
+_SPARE_BELOW = 3
+"""Requests after which there is room for one more within eight."""
 _NO_UPLOAD = "nosuchupload"
 _MIN_PART = 5 << 20
 """No part but the last may be smaller."""
@@ -61,6 +63,7 @@ class WriteProbe:
         self._settings = caller.settings
         self._manner = detected.manner
         self._listing = detected.listing
+        self._list_version = detected.list_version
         self._thorough = thorough
         self._key = random_key(caller.settings)
         self._body = shake_128(self._key.encode()).digest(OBJECT_BYTES)
@@ -84,7 +87,7 @@ class WriteProbe:
         return self.learnt
 
     def _steps(self) -> None:
-        steps = [self._write, self._read, self._write_again, self._parts]
+        steps = [self._write, self._read, self._list, self._write_again, self._parts]
         steps += [self._all_parts] if self._thorough else []
         for step in [*steps, self._delete, self._read_deleted]:
             self.learnt.diagnosis = step()
@@ -159,9 +162,9 @@ class WriteProbe:
         return self._ask(request, Operation.WRITE)
 
     def _read(self) -> Diagnosis | None:
-        """All but the two outermost bytes, by a range: its content, place and total are told."""
+        """All but the last byte, by a range: its content is told, and the total beside it."""
         last = len(self._body) - 2
-        request = Request("GET", self._key).with_headers(Range=f"bytes=1-{last}")
+        request = Request("GET", self._key).with_headers(Range=f"bytes=0-{last}")
         heard = self._ask(request, Operation.READ, read=len(self._body) + (64 << 10))
         if heard.kind in {Kind.MISSING_KEY, Kind.NOT_FOUND}:
             return Diagnosis(
@@ -173,20 +176,29 @@ class WriteProbe:
             )
         if heard.kind is not Kind.OK or heard.reply is None or heard.answer is None:
             return heard.verdict
-        wanted = self._body[1 : last + 1]
         total = heard.answer.headers.get("content-range", "").rpartition("/")[2]
-        right_total = not total.isdecimal() or int(total) == len(self._body)
-        if heard.body == wanted and right_total:
+        partial = heard.answer.status == 206
+        right_total = int(total) == len(self._body) if total.isdecimal() else partial
+        if heard.body == self._body[: last + 1] and right_total:
             # The right bytes under 200 are right for us, not for every driver.
-            self.learnt.ranges = heard.answer.status == 206
+            self.learnt.ranges = partial
         elif heard.body == self._body:
             self.learnt.ranges = False
         else:
             return self._corrupted(heard, total)
+        if self._thorough and not self._middle():
+            self.learnt.ranges = False
         self.learnt.read_back = True
         if heard.reply.seconds:
             self.learnt.get_bytes_s = len(heard.body) / heard.reply.seconds
         return None
+
+    def _middle(self) -> bool:
+        """Whether a range that begins inside is answered with its bytes."""
+        first, last = OBJECT_BYTES // 2, OBJECT_BYTES // 2 + 999
+        request = Request("GET", self._key).with_headers(Range=f"bytes={first}-{last}")
+        heard = self._ask(request, Operation.READ, read=OBJECT_BYTES)
+        return heard.body == self._body[first : last + 1]
 
     def _corrupted(self, heard: Heard, total: str) -> Diagnosis:
         size = int(total) if total.isdecimal() else len(heard.body)
@@ -208,6 +220,23 @@ class WriteProbe:
     def _first_bytes(self) -> bytes:
         heard = self._ask(Request("GET", self._key), Operation.READ, read=128)
         return heard.body
+
+    def _list(self) -> Diagnosis | None:
+        """Whether a listing shows what was written; left out where asking has cost more already."""
+        if self._caller.requests > _SPARE_BELOW and not self._thorough:
+            return None
+        request = listing(self._settings, self._list_version, self._key)
+        heard = self._ask(request, Operation.LIST)
+        if heard.kind is Kind.OK and self._key not in listed_keys(heard.body):
+            self.learnt.notes.append(
+                Diagnosis(
+                    Kind.STALE_LIST,
+                    "a listing does not show an object right after it was written",
+                    "garbage collection and recovery go by listings: "
+                    "look whether the store's listings lag, or leave objects out",
+                )
+            )
+        return None
 
     def _write_again(self) -> Diagnosis | None:
         """A write of the same key that must only succeed where there is none."""

@@ -1,0 +1,90 @@
+"""The probe by a driver's own calls: for a folder, Google Cloud Storage and Azure."""
+
+from __future__ import annotations
+
+import pytest
+
+from dassie.base.clock import SystemClock
+from dassie.blob.drivers.memory import MemoryStore
+from dassie.blob.errors import BucketMissing, StoreDenied, StoreFull, StoreUnavailable
+from dassie.blob.probe.diagnosis import Kind
+from dassie.blob.probe.run import confirm, probe
+from dassie.blob.probe.through_driver import cycle
+from dassie.blob.profile import Profile
+from dassie.blob.settings import StorageSettings
+from dassie.blob.wrappers.faulty import FailNth, FaultyStore
+
+GOOGLE = StorageSettings("gs", bucket="bkt", prefix="pre")
+NAMES = ["write", "read after write", "ranges", "list", "delete", "missing key"]
+
+
+def test_a_folder(tmp_path: object) -> None:
+    settings = StorageSettings("file", path=str(tmp_path))
+    report = probe(settings)
+    assert report.ok
+    assert [check.name for check in report.checks] == NAMES
+    assert report.profile is not None
+    assert confirm(settings, report.profile) is None
+
+
+def test_a_folder_that_cannot_be_made() -> None:
+    report = probe(StorageSettings("file", path="/proc/none/here"))
+    assert not report.ok
+    assert report.diagnosis is not None
+
+
+def test_a_healthy_store_is_left_as_it_was() -> None:
+    store = MemoryStore()
+    report = cycle(GOOGLE, store, SystemClock())
+    assert report.ok
+    assert list(store.list()) == []
+    assert {check.status for check in report.checks} == {"ok"}
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_each_step_that_fails_is_named(number: int) -> None:
+    store = FaultyStore(MemoryStore(), FailNth(number))
+    report = cycle(GOOGLE, store, SystemClock())
+    assert report.diagnosis is not None
+    assert report.diagnosis.kind is Kind.STORE
+    assert report.diagnosis.transient
+    failed = [check.name for check in report.checks if check.status == "fail"]
+    assert failed == [NAMES[number - 1]]
+    assert isinstance(report.diagnosis.error(), StoreUnavailable)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (BucketMissing("no bucket", "404"), Kind.BUCKET_MISSING),
+        (StoreDenied("denied", "403"), Kind.DENIED_WRITE),
+        (StoreFull("full", "507"), Kind.FULL),
+    ],
+)
+def test_errors_of_a_driver(error: Exception, kind: Kind) -> None:
+    class Refusing(MemoryStore):
+        def put(self, key: str, parts: object) -> None:
+            raise error
+
+    report = cycle(GOOGLE, Refusing(), SystemClock())
+    assert report.diagnosis is not None
+    assert report.diagnosis.kind is kind
+    assert type(report.diagnosis.error()) is type(error)
+
+
+def test_other_bytes_are_seen() -> None:
+    class Lying(MemoryStore):
+        def get(self, key: str) -> bytes:
+            return super().get(key)[:-1]
+
+    store = Lying()
+    report = cycle(GOOGLE, store, SystemClock())
+    assert report.diagnosis is not None
+    assert report.diagnosis.kind is Kind.CORRUPTED
+    assert list(store.list()) == []
+
+
+def test_a_profile_is_of_its_settings(tmp_path: object) -> None:
+    settings = StorageSettings("file", path=str(tmp_path))
+    report = probe(settings)
+    assert report.profile == Profile(settings.fingerprint())
