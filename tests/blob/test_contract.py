@@ -113,7 +113,7 @@ def test_refuses_odd_keys(store, key):
 
 def test_concurrent_puts(store):
     def write(number):
-        for i in range(20):
+        for i in range(10):
             store.put(f"t/{number}-{i}", [b"x" * number])
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(1, 6)]
@@ -121,7 +121,7 @@ def test_concurrent_puts(store):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(list(store.list("t/"))) == 100
+    assert len(list(store.list("t/"))) == 50
 
 
 def test_pack_and_larger(store):
@@ -139,15 +139,15 @@ def test_pack_and_larger(store):
     assert list(store.list()) == []
 
 
-MANY = {"memory", "folder", "url", "seaweedfs"}
+MANY = {"memory", "folder", "url", "seaweedfs-obstore-v4", "seaweedfs-botocore-v2"}
 
 
 def test_many_keys(store, request):
     """More than one page of a listing, and more than one batch of a delete."""
     param = request.node.callspec.params["store"]
-    if (param.store if isinstance(param, Case) else param) not in MANY:
+    if str(param) not in MANY:
         pytest.skip("paging is tried where a thousand objects are cheap")
-    keys = [f"pack/{number:05x}" for number in range(2100)]
+    keys = [f"pack/{number:05x}" for number in range(1100)]
 
     def write(part):
         for key in part:
@@ -160,8 +160,8 @@ def test_many_keys(store, request):
         thread.join()
     assert [info.key for info in store.list("pack/")] == keys
     assert [info.key for info in store.list("pack/", keys[999])] == keys[1000:]
-    store.delete(keys[:2050])
-    assert [info.key for info in store.list()] == keys[2050:]
+    store.delete(keys[:1050])
+    assert [info.key for info in store.list()] == keys[1050:]
 
 
 @pytest.fixture(params=CASES)

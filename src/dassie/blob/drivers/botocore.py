@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,6 +23,8 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.handlers import add_expect_header
+from botocore.parsers import ResponseParserError
 
 from dassie.blob.answers import Answer
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
@@ -35,6 +39,8 @@ from dassie.errors import DassieError
 
 _T = TypeVar("_T")
 _PAGE = 1000
+_FAULTS = (BotoCoreError, HTTPClientError, ClientError, ResponseParserError)
+_making_client = threading.Lock()
 _NO_FILES = {
     "profile": (None, None, None, None),
     "config_file": (None, None, os.devnull, None),
@@ -53,10 +59,11 @@ class BotocoreStore:
         self._bucket = settings.bucket
         self._prefix = settings.prefix + "/" if settings.prefix else ""
         self._md5 = profile.content_md5 or profile.signature == "v2" or profile.checksums == "md5"
+        # Some stores do not look at the signed hash, and without TLS a byte may change on the way.
+        self._md5 = self._md5 or profile.endpoint.startswith("http://")
         self._sort = folder_by_folder(profile.server)
-        session = botocore.session.Session(session_vars=_NO_FILES)
-        self._reading = _client(session, settings, profile, settings.stall_timeout_s)
-        self._writing = _client(session, settings, profile, settings.request_timeout_s)
+        self._reading = _client(settings, profile, settings.stall_timeout_s)
+        self._writing = _client(settings, profile, settings.request_timeout_s)
         self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="s3-part")
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
@@ -81,7 +88,7 @@ class BotocoreStore:
         doing = Doing("get", key, self._location)
         try:
             return self._read(place, offset, length)
-        except (BotoCoreError, HTTPClientError, ClientError) as error:
+        except _FAULTS as error:
             if isinstance(error, ClientError) and answer_of(error.response).status == 416:
                 return b""
             raise translated(doing, error) from None
@@ -197,13 +204,13 @@ class BotocoreStore:
     def _abort(self, there: dict[str, Any]) -> None:
         try:
             self._writing.abort_multipart_upload(**there)
-        except (BotoCoreError, HTTPClientError, ClientError):
+        except _FAULTS:
             return  # what made the upload fail is the news; the store expires its parts
 
     def _ask(self, doing: Doing, action: Callable[[], _T]) -> _T:
         try:
             return action()
-        except (BotoCoreError, HTTPClientError, ClientError) as error:
+        except _FAULTS as error:
             raise translated(doing, error) from None
 
 
@@ -231,20 +238,27 @@ def answer_of(response: Any) -> Answer:
     error, meta = response.get("Error", {}), response.get("ResponseMetadata", {})
     code = str(error.get("Code", ""))
     given = "" if code.isdecimal() else code
+    message = str(error.get("Message") or "")
+    if not given:  # the library's own words: a number for an empty body, nothing for a page
+        message = "" if code == "404" else message or "a page that is no S3 answer"
     headers = {str(name).lower(): str(text) for name, text in meta.get("HTTPHeaders", {}).items()}
     return Answer(
         status=int(meta.get("HTTPStatusCode", 0)),
         code=given,
-        message=str(error.get("Message") or ""),
+        message=message,
         region=error.get("Region") or headers.get("x-amz-bucket-region", ""),
         headers=headers,
         xml=bool(given),
     )
 
 
-def _client(
-    session: Any, settings: StorageSettings, profile: Profile, read_timeout_s: float
-) -> Any:
+@cache
+def _session() -> Any:
+    """One for all clients: it reads the descriptions of the services, which takes long."""
+    return botocore.session.Session(session_vars=_NO_FILES)
+
+
+def _client(settings: StorageSettings, profile: Profile, read_timeout_s: float) -> Any:
     v2 = profile.signature == "v2"
     signature: Any = ("s3" if v2 else "s3v4") if settings.access_key else UNSIGNED
     config = Config(
@@ -260,19 +274,22 @@ def _client(
         user_agent_extra="dassie",
     )
     region = profile.region or "us-east-1"
-    client = session.create_client(
-        "s3",
-        region_name=region,
-        endpoint_url=profile.endpoint or f"https://s3.{region}.amazonaws.com",
-        aws_access_key_id=settings.access_key or None,
-        aws_secret_access_key=settings.secret_key or None,
-        aws_session_token=settings.session_token or None,
-        verify=False if settings.insecure else (settings.ca_file or None),
-        config=config,
-    )
+    with _making_client:
+        client = _session().create_client(
+            "s3",
+            region_name=region,
+            endpoint_url=profile.endpoint or f"https://s3.{region}.amazonaws.com",
+            aws_access_key_id=settings.access_key or None,
+            aws_secret_access_key=settings.secret_key or None,
+            aws_session_token=settings.session_token or None,
+            verify=False if settings.insecure else (settings.ca_file or None),
+            config=config,
+        )
     if v2 and profile.addressing == "path":
         client.meta.events.register("before-sign.s3", _sign_what_is_sent)
     client.meta.events.register("before-sign.s3.DeleteObjects", _add_md5)
+    # Some stores never answer "100 Continue", and some close the connection instead.
+    client.meta.events.unregister("before-call.s3", add_expect_header)
     return client
 
 
