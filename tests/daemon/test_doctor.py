@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from dassie.blob.settings import StorageSettings
 from dassie.daemon import doctor
 from tests.blob.probe.scripted import ScriptedStore, refusal, running
 
@@ -68,3 +70,21 @@ def test_json_of_a_failure(store: ScriptedStore, capsys: pytest.CaptureFixture[s
     assert shown["ok"] is False
     assert shown["diagnosis"]["kind"] == "unknown host"
     assert shown["profile"] is None
+
+
+def test_a_folder_has_no_profile_to_show(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.run(StorageSettings("file", path=str(tmp_path))) == 0
+    shown = capsys.readouterr().out
+    assert "profile:" not in shown
+    assert f"OK: file:{tmp_path} can be used" in shown
+
+
+def test_nothing_is_claimed_of_a_store_that_was_not_asked(
+    store: ScriptedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert doctor.run(replace(store.settings, access_key="")) == 1
+    shown = capsys.readouterr().out
+    assert "  ok" not in shown
+    assert "CREDENTIALS: no access key is set" in shown

@@ -72,7 +72,8 @@ def _past(name: str, found: Diagnosis) -> bool:
     """Whether a failure of this kind proves that the row `name` is in order."""
     names = list(_FAILS_AT)
     at = next((row for row, kinds in _FAILS_AT.items() if found.kind in kinds), "")
-    return bool(at) and names.index(name) < names.index(at) and name in {"endpoint", "TLS"}
+    sent = found.kind is not Kind.NO_KEYS
+    return sent and bool(at) and names.index(name) < names.index(at) and name in {"endpoint", "TLS"}
 
 
 def _skipped() -> tuple[Check, ...]:

@@ -53,8 +53,12 @@ class Report:
         """The one line: what was learnt, or what is wrong."""
         if self.diagnosis is not None:
             return self.diagnosis.line
-        said = self.profile.line() if self.profile else "it works"
-        return f"OK: {self.location}: {said}"
+        return f"OK: {self.location}: {self._learnt or 'it works'}"
+
+    @property
+    def _learnt(self) -> str:
+        """The profile; empty for stores that leave nothing open."""
+        return self.profile.line() if self.profile and self.profile.endpoint else ""
 
     @property
     def log_lines(self) -> list[str]:
@@ -89,8 +93,8 @@ class Report:
             notes = textwrap.wrap(check.note, max(24, width - left)) or [""]
             lines.append(f"{head}  {notes[0]}".rstrip())
             lines += [" " * left + more for more in notes[1:]]
-        if self.profile is not None:
-            lines += ["", *_wrapped("profile: ", self.profile.line(), width)]
+        if self._learnt:
+            lines += ["", *_wrapped("profile: ", self._learnt, width)]
         for note in self.notes:
             lines += ["", *_wrapped("note: ", note.line, width)]
         last = self.diagnosis.line if self.diagnosis else f"OK: {self.location} can be used"
