@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 from dassie.blob.api import BlobStore
 from dassie.blob.errors import StoreRefused
-from dassie.blob.open import open_store
+from dassie.blob.open import open_store, uncached
 from dassie.blob.probe.diagnosis import Diagnosis
 from dassie.blob.profile import Profile
 from dassie.blob.settings import MIB, StorageSettings
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 PROFILE_FILE: Final = "storage-profile.json"
 LONGEST_PAUSE_S: Final = 5.0
-CHECK_TIMEOUT_S: Final = 10.0
+CHECK_TIMEOUT_S: Final = 5.0
 WORKER_CACHE_BYTES: Final = 16 * MIB
 WORKER_PATIENCE_S: Final = 3600.0
 """For how long a worker waits for a store that was there; its datum fails then."""
@@ -135,21 +135,21 @@ class Opened:
     """A store in use. `close` ends its checks too."""
 
     blob: BlobStore
-    health: Health
     plain: BlobStore
-    """The same without cache or patience: for the marker, and for checks."""
+    """The same without the read cache: for the marker, which may change."""
+    checked: BlobStore
+    """What its health asks: without patience."""
 
     def close(self) -> None:
-        self.health.close()
         self.blob.close()
-        self.plain.close()
+        self.checked.close()
 
 
 def opened(settings: StorageSettings, profile: Profile, changed: Callable[[str], None]) -> Opened:
     """The store for the server, watched; `changed` is told when it stops and starts to work."""
     asking = replace(
         settings,
-        retries=min(settings.retries, 1),
+        retries=0,
         cache_memory_bytes=0,
         cache_disk_bytes=0,
         cache_folder="",
@@ -157,11 +157,14 @@ def opened(settings: StorageSettings, profile: Profile, changed: Callable[[str],
         request_timeout_s=min(settings.request_timeout_s, CHECK_TIMEOUT_S),
         stall_timeout_s=min(settings.stall_timeout_s, CHECK_TIMEOUT_S),
     )
-    inner = open_store(settings, profile)
-    plain = open_store(asking, profile) if settings.kind != "file" else inner
-    health = Health(settings.location, _check(plain), changed)
-    blob = HealthStore(inner, health, fail_fast=settings.kind != "file")
-    return Opened(blob, health, plain)
+    checked = open_store(asking, profile)
+    health = Health(settings.location, _check(checked), changed)
+
+    def watched(store: BlobStore) -> BlobStore:
+        return HealthStore(store, health, fail_fast=settings.kind != "file")
+
+    blob = open_store(settings, profile, around=watched)
+    return Opened(blob, uncached(blob), checked)
 
 
 def _check(store: BlobStore) -> Check:
@@ -192,7 +195,9 @@ def open_for_worker(text: str) -> tuple[BlobStore, Limits]:
     """The other end of `for_worker`; nothing is asked or written."""
     value: dict[str, Any] = json.loads(text)
     settings = StorageSettings.from_json(value["settings"])
-    store = open_store(settings, Profile.from_json(value["profile"]))
-    if settings.kind == "file":
-        return store, limits(settings)
-    return PatientStore(store, WORKER_PATIENCE_S), limits(settings)
+
+    def patient(store: BlobStore) -> BlobStore:
+        return store if settings.kind == "file" else PatientStore(store, WORKER_PATIENCE_S)
+
+    profile = Profile.from_json(value["profile"])
+    return open_store(settings, profile, around=patient), limits(settings)

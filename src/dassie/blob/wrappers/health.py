@@ -96,13 +96,15 @@ class Health:
         if not self._down:  # without the lock: this is on the way of every call
             return None
         with self._condition:
-            error = self._down.get(Side.READS) or self._down.get(side)
+            down = dict(self._down)
             seconds = time.monotonic() - self._since
+        error = down.get(Side.READS) or down.get(side)
         if error is None:
             return None
+        side = Side.READS if Side.READS in down else side
         text = (
-            f"the object store {self._location} cannot be {side} (for {seconds:.0f} s: {error});"
-            " the server goes on by itself as soon as it can"
+            f"the object store {self._location} cannot be {side} (for {seconds:.0f} s:"
+            f" {self._words(error)}); the server goes on by itself as soon as it can"
         )
         answer = getattr(error, "answer", "")
         if isinstance(error, ResourceExhausted):
@@ -146,8 +148,13 @@ class Health:
                     return
                 sides = self._suspected | self._down.keys() | self._slow()
                 self._suspected.clear()
-            for side in sorted(sides):
-                self._judge(side, self._try(side))
+            if not sides:
+                continue
+            # What cannot be read needs no other question: nothing works then.
+            unreadable = self._try(Side.READS)
+            self._judge(Side.READS, unreadable)
+            if unreadable is None and Side.WRITES in sides:
+                self._judge(Side.WRITES, self._try(Side.WRITES))
 
     def _has_news(self) -> bool:
         return self._closing or bool(self._suspected)
@@ -201,8 +208,13 @@ class Health:
         for side in (Side.READS, Side.WRITES):
             error = self._down.get(side)
             if error is not None:
-                return f"the object store {self._location} cannot be {side}: {error}"
+                words = self._words(error)
+                return f"the object store {self._location} cannot be {side}: {words}"
         return ""
+
+    def _words(self, error: DassieError) -> str:
+        """What went wrong, without saying again where."""
+        return str(error).rpartition(f"{self._location}: ")[2]
 
 
 class HealthStore(Wrapper):
