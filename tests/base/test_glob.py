@@ -1,10 +1,12 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dassie.base.glob import Glob, escape
+from dassie.base.glob_machine import Machine
+from dassie.base.glob_syntax import Branch, Choice, Not, One, Star, parse_tree
 from dassie.errors import InvalidArgument
 
 MATCHES = [
@@ -143,5 +145,91 @@ def test_any_text_parses_or_is_refused(text):
         glob = Glob.parse(text)
     except InvalidArgument:
         return
-    assert isinstance(glob.regex, re.Pattern)
     glob.match("/ab/a")
+
+
+def reference(branch: Branch, tail: str = "", *, capture: bool = True) -> str:
+    """The regular expression that a pattern means, however long that may take."""
+    out = ""
+    for place, node in enumerate(branch):
+        if isinstance(node, One):
+            piece = node.regex
+        elif isinstance(node, Star):
+            piece = ".*" if node.crosses else "[^/]*"
+        elif isinstance(node, Choice):
+            branches = (reference(each, capture=capture) for each in node.branches)
+            piece = f"(?:{'|'.join(branches)}){node.repeat}"
+        else:
+            rest = reference(branch[place + 1 :], tail, capture=False)
+            excluded = "|".join(map(reference, node.branches))
+            piece = f"(?!(?:{excluded}){rest}{tail})[^/]*"
+        if isinstance(node, Choice | Not):
+            piece = f"({piece})" if capture and node.capture else f"(?:{piece})"
+        out += piece
+    return out
+
+
+PIECES = [
+    "a",
+    "b",
+    "/",
+    "*",
+    "**",
+    "?",
+    "[ab]",
+    "{a,b*}",
+    "(a|b)",
+    "(*)",
+    "+(a|ab)",
+    "*(b)",
+    "!(a)",
+]
+PIECES += ["!(a|b*)", "@(!(a)b|a)", "?(a)", "+(a)", "*(*(a)|b)", "!(+(a))"]
+
+
+@settings(max_examples=300)
+@given(st.lists(st.sampled_from(PIECES), max_size=5), st.lists(st.text("ab/", max_size=7)))
+def test_the_machine_agrees_with_a_regular_expression(pieces, texts):
+    branch, captures = parse_tree("", "".join(pieces))
+    machine = Machine(branch, captures)
+    regex = re.compile(reference(branch, r"\Z"), re.DOTALL)
+    for text in texts:
+        expected, run = regex.fullmatch(text), machine.run(text)
+        assert run.found is (expected is not None)
+        if expected is not None and not any("*(" in piece for piece in pieces):
+            assert [run[n] for n in range(1, captures + 1)] == list(expected.groups())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/" + "*a" * 30 + "b", "/" + "a" * 100),
+        ("/+(+(a))b", "/" + "a" * 100),
+        ("/*(a|a|*)*(a|*(a))b", "/" + "a" * 100),
+        ("/" + "{a,a}" * 30 + "b", "/" + "a" * 40),
+        ("/" + "!(b)" * 16 + "c", "/" + "a" * 60),
+        ("/**a**a**a**b", "/" + "a/" * 100),
+        ("/+(!(a)|a*)c", "/" + "ab" * 50),
+    ],
+)
+def test_no_pattern_takes_long(pattern, path):
+    """At most every instruction at every place, once for the whole and once for each negation."""
+    regex = Glob.parse(pattern).regex
+    assert isinstance(regex, Machine)
+    run = regex.run(path)
+    assert not run.found
+    negations = pattern.count("!(")
+    assert run.steps <= len(regex.program) * (len(path) + 1) * (1 + negations)
+    assert all(component.regex is not None for component in Glob.parse(pattern).components[:-1])
+
+
+def test_usual_patterns_stay_regular_expressions():
+    for pattern in ("/*", "/**", "/a*.txt", "/(*)-(*).txt", "/*/*/*/*", "/{a,b}/+([0-9]).png"):
+        assert isinstance(Glob.parse(pattern).regex, re.Pattern), pattern
+
+
+def test_limits_of_patterns():
+    with pytest.raises(InvalidArgument, match="more than 16 times"):
+        Glob.parse("/" + "!(a)" * 17)
+    with pytest.raises(InvalidArgument, match="nested too deeply"):
+        Glob.parse("(" * 2000 + "a" + ")" * 2000)

@@ -14,8 +14,9 @@ Captures are numbered by their opening parenthesis; `replace` puts them in a tem
 `${1}`. A path that names a directory may end with `/`: that slash takes no part in the match. The
 root matches no pattern but `/`.
 
-A pattern is translated to one regular expression, and to one per path element (`components`), so
-that a tree can be descended without looking where nothing can match.
+A pattern becomes one matcher, and one per path element (`components`), so that a tree can be
+descended without looking where nothing can match. How long matching takes is bounded: see
+`glob_machine`.
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dassie.base.glob_machine import Captures, Matcher, matcher
+from dassie.base.glob_syntax import EXTENDED, class_end, parse_tree
 from dassie.base.paths import MAX_ELEMENTS
 from dassie.errors import InvalidArgument
 
 MAX_PATTERN = 4096
-_EXTENDED = "!@+*?"
-_REPEAT = {"@": "", "(": "", "?": "?", "*": "*", "+": "+"}
 _TEMPLATE = re.compile(r"\$(?:\$|(\d+)|\{(\d+)\})")
 
 
@@ -45,7 +46,7 @@ class Component:
 
     literal: str | None
     prefix: str
-    regex: re.Pattern[str] | None
+    regex: Matcher | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Glob:
 
     pattern: str
     components: tuple[Component, ...]
-    regex: re.Pattern[str]
+    regex: Matcher
+    captures: int = 0
 
     @staticmethod
     def parse(pattern: str) -> Glob:
@@ -80,7 +82,7 @@ class Glob:
         """Does the whole path match?"""
         return self._match(path) is not None
 
-    def _match(self, path: str) -> re.Match[str] | None:
+    def _match(self, path: str) -> Captures | None:
         if path == "/" and self.components:
             return None
         return self.regex.fullmatch(path if path == "/" else path.removesuffix("/"))
@@ -99,7 +101,9 @@ class Glob:
             number = reference[1] or reference[2]
             if number is None:
                 return "$"
-            return (match[int(number)] or "") if int(number) <= self.regex.groups else ""
+            if not number.strip("0"):
+                return path if path == "/" else path.removesuffix("/")
+            return (match[int(number)] or "") if int(number) <= self.captures else ""
 
         return _TEMPLATE.sub(value, template)
 
@@ -120,7 +124,7 @@ def _parse(pattern: str) -> Glob:
         body = body.removesuffix("/")
     if not body:
         return Glob(pattern, (), re.compile("/"))
-    whole = _Translator(pattern, body).translate()
+    regex, captures = _compile(pattern, body, "/")
     parts = _elements(body)
     if len(parts) > MAX_ELEMENTS:
         raise InvalidArgument(f"glob pattern has more than {MAX_ELEMENTS} elements")
@@ -130,21 +134,23 @@ def _parse(pattern: str) -> Glob:
             components.append(Component(None, _literal_start(part), None))
             break
         components.append(_component(pattern, part))
+    return Glob(pattern, tuple(components), regex, captures)
+
+
+def _compile(pattern: str, body: str, prefix: str) -> tuple[Matcher, int]:
     try:
-        return Glob(pattern, tuple(components), re.compile("/" + whole, re.DOTALL))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise InvalidArgument(f"glob {pattern!r}: {error}") from None
+        branch, captures = parse_tree(pattern, body)
+        return matcher(branch, prefix, captures), captures
+    except RecursionError:
+        raise InvalidArgument(f"glob {pattern!r}: brackets are nested too deeply") from None
 
 
 def _component(pattern: str, part: str) -> Component:
     prefix = _literal_start(part)
     if prefix == _unescape(part) and not _has_operator(part):
         return Component(prefix, prefix, re.compile(re.escape(prefix)))
-    regex = _Translator(pattern, part).translate()
-    try:
-        return Component(None, prefix, re.compile(regex, re.DOTALL))
-    except (re.error, RecursionError, OverflowError) as error:
-        raise InvalidArgument(f"glob {pattern!r}: {error}") from None
+    regex, _ = _compile(pattern, part, "")
+    return Component(None, prefix, regex)
 
 
 def _elements(body: str) -> list[str]:
@@ -155,7 +161,7 @@ def _elements(body: str) -> list[str]:
         if char == "\\":
             i += 1
         elif char == "[":
-            i = _class_end(body, i)
+            i = class_end(body, i)
         elif char in "({":
             depth += 1
         elif char in ")}":
@@ -174,7 +180,7 @@ def _crosses(part: str) -> bool:
         if part[i] == "\\":
             i += 1
         elif part[i] == "[":
-            i = _class_end(part, i)
+            i = class_end(part, i)
         elif part[i] == "/" or (part.startswith("**", i) and not part.startswith("**(", i)):
             return True
         i += 1
@@ -192,7 +198,7 @@ def _operator_at(part: str) -> int:
         char = part[i]
         if char == "\\":
             i += 1
-        elif char in "*?[{(" or (char in _EXTENDED and part[i + 1 : i + 2] == "("):
+        elif char in "*?[{(" or (char in EXTENDED and part[i + 1 : i + 2] == "("):
             return i
         i += 1
     return len(part)
@@ -204,107 +210,3 @@ def _literal_start(part: str) -> str:
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
-
-
-def _class_end(text: str, start: int) -> int:
-    """Index of the `]` that ends the class opened at `start`, or the end of the text."""
-    i = start + 1
-    if text[i : i + 1] in {"!", "^"}:
-        i += 1
-    if text[i : i + 1] == "]":
-        i += 1
-    while i < len(text) and text[i] != "]":
-        i += 2 if text[i] == "\\" else 1
-    return min(i, len(text) - 1)
-
-
-class _Translator:
-    """Pattern text → regular expression text, by recursive descent."""
-
-    def __init__(self, pattern: str, body: str) -> None:
-        self._pattern = pattern
-        self._text = body
-
-    def translate(self) -> str:
-        regex, end = self._sequence(0, "", "", capture=True)
-        if end != len(self._text):
-            raise self._wrong(f"unmatched {self._text[end]!r}")
-        return regex
-
-    def _wrong(self, what: str) -> InvalidArgument:
-        return InvalidArgument(f"glob {self._pattern!r}: {what}")
-
-    def _sequence(self, i: int, stops: str, tail: str, *, capture: bool) -> tuple[str, int]:
-        """Translate from `i` up to an unescaped character of `stops` (or the end).
-
-        `tail` is the expression for what follows the sequence, which `!( )` must know.
-        """
-        out: list[str] = []
-        text = self._text
-        while i < len(text) and text[i] not in stops:
-            char, following = text[i], text[i + 1 : i + 2]
-            if char == "!" and following == "(":
-                piece, i = self._negation(i + 2, stops, tail, capture=capture)
-            elif char == "(" or (char in _EXTENDED and following == "("):
-                inside = i + 1 if char == "(" else i + 2
-                alternatives, i = self._alternatives(inside, "|", ")", "", capture=capture)
-                repeated = f"(?:{alternatives}){_REPEAT[char]}"
-                piece = f"({repeated})" if capture else repeated
-            elif char == "{":
-                alternatives, i = self._alternatives(i + 1, ",", "}", "", capture=capture)
-                piece = f"(?:{alternatives})"
-            else:
-                piece, i = self._single(i)
-            out.append(piece)
-        return "".join(out), i
-
-    def _single(self, i: int) -> tuple[str, int]:
-        text = self._text
-        char = text[i]
-        if char == "\\":
-            if i + 1 == len(text):
-                raise self._wrong("nothing after the last '\\'")
-            return re.escape(text[i + 1]), i + 2
-        if char == "*":
-            end = i
-            while text[end : end + 1] == "*" and text[end + 1 : end + 2] != "(":
-                end += 1
-            return (".*", end) if end - i > 1 else ("[^/]*", i + 1)
-        if char == "?":
-            return "[^/]", i + 1
-        if char == "[":
-            return self._class(i)
-        return re.escape(char), i + 1
-
-    def _class(self, start: int) -> tuple[str, int]:
-        end = _class_end(self._text, start)
-        if end <= start + 1 or self._text[end] != "]":
-            raise self._wrong("'[' without ']'")
-        body = self._text[start + 1 : end]
-        negated = body[:1] in {"!", "^"}
-        members = "".join(
-            char if char == "-" else re.escape(char[-1])
-            for char in re.findall(r"\\.|.", body[1:] if negated else body, re.DOTALL)
-        )
-        return (f"[^/{members}]" if negated else f"(?!/)[{members}]"), end + 1
-
-    def _alternatives(
-        self, i: int, separator: str, close: str, tail: str, *, capture: bool
-    ) -> tuple[str, int]:
-        branches = []
-        while True:
-            branch, i = self._sequence(i, separator + close, tail, capture=capture)
-            branches.append(branch)
-            if i == len(self._text):
-                raise self._wrong(f"missing {close!r}")
-            i += 1
-            if self._text[i - 1] == close:
-                return "|".join(branches), i
-
-    def _negation(self, i: int, stops: str, tail: str, *, capture: bool) -> tuple[str, int]:
-        """`!(a)rest` is text after which `rest` matches, unless `a` and `rest` match there too."""
-        excluded, end = self._alternatives(i, "|", ")", "", capture=False)
-        rest, _ = self._sequence(end, stops, tail, capture=False)
-        limit = rest + tail + (r"\Z" if not stops else "")
-        anything = f"(?!(?:{excluded}){limit})[^/]*"
-        return (f"({anything})" if capture else f"(?:{anything})"), end
