@@ -25,11 +25,15 @@ def folder_by_folder(server: str) -> bool:
 
 def start_below(key: str) -> str:
     """A key shortly before `key`: in both orders, all that is greater than `key` follows it."""
-    head = _BEFORE_SLASH.split(key)[0] if is_key(key.rstrip("/")) else ""
+    head = _BEFORE_SLASH.split(key)[0] if is_key(key) else ""
     if not head:
         return ""
-    before = chr(ord(head[-1]) - 1)
-    return f"{head[:-1]}{before}zzzz" if before.isalnum() else head[:-1].rstrip("/")
+    shorter, last = head[:-1], chr(ord(head[-1]) - 1)
+    if last.isalnum():
+        return f"{shorter}{last}zzzz"
+    # To start after a folder itself would leave out what is in it.
+    folder = head if head.endswith("/") else shorter
+    return start_below(folder[:-1]) if folder.endswith("/") else shorter
 
 
 def arranged(
