@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -61,11 +62,19 @@ def test_a_saved_profile_is_confirmed_by_one_request(real: RunningStore) -> None
     with Proxy(real.endpoint) as proxy:
         store = real.behind(proxy.endpoint)
         settings = store.settings("confirmed")
-        profile = probe(settings).profile
-        assert profile is not None
-        asked = len(proxy.exchanges)
-        assert confirm(settings, profile) is None
-        assert len(proxy.exchanges) == asked + 1
+        report = probe(settings)
+        assert report.profile is not None
+        _wait_for(proxy, report.requests)
+        assert confirm(settings, report.profile) is None
+        _wait_for(proxy, report.requests + 1)
+
+
+def _wait_for(proxy: Proxy, count: int) -> None:
+    """The proxy notes an exchange when it is over, which is a little after its answer arrived."""
+    give_up = time.monotonic() + 10
+    while len(proxy.exchanges) < count and time.monotonic() < give_up:
+        time.sleep(0.01)
+    assert len(proxy.exchanges) == count
 
 
 def test_it_is_the_same_over_tls(real: RunningStore, stores: Stores) -> None:
