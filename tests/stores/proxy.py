@@ -58,6 +58,9 @@ class Proxy:
         self.plan = plan
         self.latency_s = latency_s
         self.exchanges: list[Exchange] = []
+        """Those that are over."""
+        self.struck: list[Request] = []
+        """Those that met a fault."""
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -79,6 +82,7 @@ class Proxy:
     def clear(self) -> None:
         """Forget what was counted."""
         self.exchanges.clear()
+        self.struck.clear()
 
     # -- coming and going ---------------------------------------------------------------------
 
@@ -93,6 +97,11 @@ class Proxy:
         """Take connections again, on the same port."""
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
         self._accept(self._listener)
+
+    def up_again(self) -> None:
+        """`up`, if it is down."""
+        if self._listener.fileno() < 0:
+            self.up()
 
     def cut(self) -> None:
         """Reset every open connection."""
@@ -160,6 +169,8 @@ class Proxy:
             return False
         request = self._request(head)
         fault = (self.plan(request) if self.plan else None) or NONE
+        if fault is not NONE:
+            self.struck.append(request)
         under_way = _UnderWay(self, client, upstream, head, fault)
         status = 0
         try:

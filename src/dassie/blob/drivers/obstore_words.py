@@ -22,6 +22,12 @@ _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
 _QUOTED = re.compile(r"(?:message: |\s)\"([^\"\n]{3,120})\"")
 _NO_BODY = "No Body"
+_ENDS = {
+    "IncompleteBody": "the answer ended too early",
+    "IncompleteMessage": "the connection was closed before an answer came",
+    "ChannelClosed": "the connection was closed before an answer came",
+}
+"""Ends of a connection that the library has no words for, by its names for them."""
 
 CERTIFICATES = {
     "BadSignature": "its signature is wrong",
@@ -70,6 +76,7 @@ def transport_words(text: str) -> str:
     if kind and kind.group(1) == "Timeout":
         return "no answer in time"
     said = [words for words in _QUOTED.findall(debug) if not words.startswith(("S3", "http"))]
+    said += [words for name, words in _ENDS.items() if re.search(rf"\b{name}\b", debug)]
     reason = ": ".join(dict.fromkeys(said)) if kind else ""
     short = head.rpartition(" - ")[2] or head
     return " ".join((f"{short} ({reason})" if reason else short).split())[:300]

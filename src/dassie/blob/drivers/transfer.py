@@ -11,8 +11,9 @@ from dassie.blob.settings import StorageSettings
 
 PARTS_AT_ONCE = 4
 """Parts of one object under way at one time."""
-SLOWEST = 128 << 10
-"""Bytes a second; a transfer slower than this has failed."""
+SLOWEST = 512 << 10
+"""Bytes a second, beyond the time of a request; a transfer slower than this has failed. A pack on a
+connection that died in silence is sent again soon enough for its client to be waiting still."""
 
 
 def body_of(key: str, parts: Sequence[Buffer]) -> bytes:
