@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from dassie.base.chunking import MIN_CHUNK_BYTES
 from dassie.base.ids import new_id
 from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import Aborted, InvalidArgument, NotFound
@@ -125,6 +127,36 @@ def test_add_appends_and_delete_then_add_overwrites(files: Files) -> None:
         stream.delete("/other")
         stream.add("/other", b"y")
     assert content(files) == {"/log": b"one two three", "/other": b"y"}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_adding_many_at_once_is_adding_one_by_one(files: Files, seed: int) -> None:
+    chosen = random.Random(seed)
+    names = ["/d/a", "/d/b", "/d/c", "/d/e", "/d/f", "/g", "/e/h/i", "/e/h/j", "k", "d/b"]
+    large = chosen.randbytes(MIN_CHUNK_BYTES + 1)
+    one, many = (CommitRef(REPO, branch=name) for name in ("one", "many"))
+    for _ in range(3):  # onto what the stream before has left
+        with files.modify(one) as single, files.modify(many) as batched:
+            for _ in range(chosen.randrange(1, 6)):
+                usual = chosen.random() < 0.5
+                paths = (
+                    [f"/d/{chosen.randrange(1000)}" for _ in range(20)]
+                    if usual
+                    else chosen.choices(names, k=chosen.randrange(9))
+                )
+                data = [b"" if chosen.random() < 0.03 else chosen.randbytes(9) for _ in paths]
+                if data and chosen.random() < 0.2:
+                    data[-1] = large
+                for path, piece in zip(paths, data, strict=True):
+                    single.add(path, piece)
+                batched.add_all(paths, data)
+                if chosen.random() < 0.3:
+                    gone = chosen.choice(["/d/a", "/d", "/e/", "/d/500"])
+                    single.delete(gone)
+                    batched.delete(gone)
+        assert single.root == batched.root
+        assert single.files == batched.files
+    assert content(files, one) == content(files, many)
 
 
 def test_empty_file(files: Files) -> None:

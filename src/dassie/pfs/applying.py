@@ -64,16 +64,29 @@ def _outermost(paths: list[str]) -> list[str]:
 def _apply_files(
     files: dict[str, FileEdit | Content], root: Dir, upload: Upload, trees: Trees
 ) -> Dir:
-    plain = {path: edit for path, edit in files.items() if isinstance(edit, Content)}
-    if len(plain) == len(files):
-        return upload.put_files(root, plain)
     appended = [
         path
         for path, edit in files.items()
         if isinstance(edit, FileEdit) and edit.parts and not edit.cleared
     ]
     existing = _existing(appended, root, trees)
+    plain = _whole_files(files, existing)
+    if len(plain) == len(files):
+        return upload.put_files(root, plain)
     return upload.edit(root, _as_tree_edits(files, existing, upload))
+
+
+def _whole_files(
+    files: dict[str, FileEdit | Content], existing: dict[str, Content]
+) -> dict[str, Content]:
+    """Those that only get a content that is there as a whole; most streams hold nothing else."""
+    plain: dict[str, Content] = {}
+    for path, edit in files.items():
+        if isinstance(edit, Content):
+            plain[path] = edit
+        elif len(edit.parts) == 1 and path not in existing:
+            plain[path] = edit.parts[0]
+    return plain
 
 
 def _as_tree_edits(

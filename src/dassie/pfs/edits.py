@@ -92,6 +92,15 @@ class EditBuffer:
             edit.others = edit.others or {}
             edit.others.setdefault(datum, []).append(content)
 
+    def add_all(self, paths: Sequence[str], contents: Sequence[Content]) -> None:
+        """`add` each, without a datum tag."""
+        if _are_siblings(paths) and self._layers[-1].files.keys().isdisjoint(paths):
+            edits = [FileEdit(False, [content]) for content in contents]
+            self._enter_parents(paths[0]).files.update(zip(paths, edits, strict=True))
+            return
+        for path, content in zip(paths, contents, strict=True):
+            self.add(path, content)
+
     def put(self, paths: Sequence[str], contents: Sequence[Content]) -> None:
         """Replace files: `delete` and `add` of each in one step."""
         if _are_siblings(paths):
@@ -139,10 +148,10 @@ class EditBuffer:
         """Raise `PathConflict` when a path was written under two datum tags."""
         for layer in self._layers:
             for path, edit in layer.files.items():
-                if isinstance(edit, Content):
+                if isinstance(edit, Content) or not edit.others:
                     continue
                 tags = [edit.datum] if edit.parts else []
-                tags += [tag for tag, parts in (edit.others or {}).items() if parts]
+                tags += [tag for tag, parts in edit.others.items() if parts]
                 if len(tags) > 1:
                     raise PathConflict(path, f"{DUPLICATE}: {', '.join(tags)}")
 

@@ -20,6 +20,8 @@ from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR, Content, Dir
 from dassie.storage.upload import FileWriter, Upload
 
+_FEW = 4
+
 
 class Modification:
     """Edits in stream order: each call means the state that the calls before it have left.
@@ -61,6 +63,20 @@ class Modification:
                 self._pieces = []
         else:
             self._writer.write(data)
+
+    def add_all(self, paths: Sequence[str], data: Sequence[bytes]) -> None:
+        """`add` each. Small files go on as one list, for half of what they cost one by one."""
+        if len(paths) <= _FEW or not _are_small_files(paths, data):
+            for path, piece in zip(paths, data, strict=True):
+                self.add(path, piece)
+            return
+        # The first may go on with the file before, and the last may go on after this.
+        self.add(paths[0], data[0])
+        self._end_file()
+        contents = self.upload.put_all(data[1:-1])
+        self.files += len(contents)
+        self.edits.add_all(paths[1:-1], contents)
+        self.add(paths[-1], data[-1])
 
     def add_contents(
         self, paths: Sequence[str], contents: Sequence[Content], *, append: bool = False
@@ -122,6 +138,17 @@ class Modification:
         if cleaned == "/" or path.endswith("/"):
             raise InvalidArgument(f"{path!r} names a directory: not allowed in path of a file")
         return cleaned
+
+
+def _are_small_files(paths: Sequence[str], data: Sequence[bytes]) -> bool:
+    """Is each piece certainly one for itself, of one chunk?"""
+    sizes = list(map(len, data))
+    return (
+        min(sizes) > 0
+        and max(sizes) <= MIN_CHUNK_BYTES
+        and len(set(paths)) == len(paths)
+        and _are_clean(paths)
+    )
 
 
 def _are_clean(paths: Sequence[str]) -> bool:

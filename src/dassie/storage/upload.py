@@ -12,7 +12,7 @@ from itertools import compress, islice
 from typing import TYPE_CHECKING
 
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
-from dassie.base.hashing import digest, hasher
+from dassie.base.hashing import digest, digests, hasher
 from dassie.blob.api import Buffer
 from dassie.errors import InvalidArgument
 from dassie.storage import chunklist, edit
@@ -81,6 +81,12 @@ class Upload:
             if self._unprobed_bytes >= self._probe_bytes or len(gathered) >= self._probe_chunks:
                 self._probe()
         return Content(name, size)
+
+    def put_all(self, files: Sequence[bytes]) -> list[Content]:
+        """`put` each; none of them may be empty or larger than `MIN_CHUNK_BYTES`."""
+        names = digests(files)
+        self.take_all(names, files)
+        return [Content(name, len(data)) for name, data in zip(names, files, strict=True)]
 
     def writer(self) -> FileWriter:
         """Store a file piece by piece."""

@@ -67,26 +67,25 @@ class Writing:
             self._context = self._open()
             self._modification = self._context.__enter__()
         modification = self._modification
+        paths: list[str] = []
+        data: list[bytes] = []
+        left: Sequence[bytes] = ()
         for position, raw in enumerate(batch):
             message = parse(pfs_pb2.ModifyFileRequest, raw)
-            kind = message.WhichOneof("body")
-            if kind == "add_file":
-                if message.add_file.HasField("url"):
-                    return batch[position:]
-                modification.add(
-                    message.add_file.path, message.add_file.raw.value, message.add_file.datum
-                )
-            elif kind == "delete_file":
-                modification.delete(message.delete_file.path, message.delete_file.datum)
-            elif kind == "copy_file":
-                _copy(modification, message.copy_file)
-            else:
-                raise InvalidArgument(
-                    "set_commit may only be the first message of the stream"
-                    if kind
-                    else "a message of the stream says neither add, delete nor copy"
-                )
-        return ()
+            if message.WhichOneof("body") == "add_file":
+                added = message.add_file
+                if added.HasField("url"):
+                    left = batch[position:]
+                    break
+                if not added.datum:
+                    paths.append(added.path)
+                    data.append(added.raw.value)
+                    continue
+            modification.add_all(paths, data)
+            paths, data = [], []
+            _apply_one(modification, message)
+        modification.add_all(paths, data)
+        return left
 
     def fetch(self, batch: Sequence[bytes]) -> Sequence[bytes]:
         """Carry out the first message, which names a URL; what is left then. May take as long as
@@ -129,6 +128,24 @@ class Writing:
             error = Interrupted()
             with suppress(Interrupted):
                 context.__exit__(Interrupted, error, None)
+
+
+def _apply_one(modification: Modification, message: pfs_pb2.ModifyFileRequest) -> None:
+    """Any message but one with a URL."""
+    kind = message.WhichOneof("body")
+    if kind == "add_file":
+        added = message.add_file
+        modification.add(added.path, added.raw.value, added.datum)
+    elif kind == "delete_file":
+        modification.delete(message.delete_file.path, message.delete_file.datum)
+    elif kind == "copy_file":
+        _copy(modification, message.copy_file)
+    else:
+        raise InvalidArgument(
+            "set_commit may only be the first message of the stream"
+            if kind
+            else "a message of the stream says neither add, delete nor copy"
+        )
 
 
 async def feed(requests: Requests, call: Call, writing: Writing) -> None:
