@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from dassie.base import yaml_loader
 from dassie.errors import InvalidArgument, Unimplemented
 from dassie.pfs.model import BranchKey, RepoKey
 from dassie.pps.spec import (
@@ -86,8 +87,13 @@ class TestDocuments:
             ('{"a": ', r"malformed pipeline spec: .*line 1"),
             ("a: [", "malformed pipeline spec"),
             ("a: !!python/object/apply:os.system [ls]", "malformed pipeline spec"),
-            ("[" * 100_000, "nested too deeply|malformed"),
-            ("{a: " * 5_000, "nested too deeply|malformed"),
+            ("[" * 100_000, "nested too deeply"),
+            ("{a: " * 5_000, "nested too deeply"),
+            ("a: " + "[" * 800 + "]" * 800, "nested too deeply"),
+            ("- " * 3_000 + "a", "nested too deeply"),
+            ("\n".join(" " * level + "a:" for level in range(200)), "nested too deeply"),
+            ('{"a":' * 300 + "1" + "}" * 300, "nested too deeply: more than 100 levels"),
+            ('{"a":' * 300 + "1" + "}" * 299 + ",", "nested too deeply"),
             ('{"a": NaN}', "NaN is not JSON"),
         ],
     )
@@ -100,6 +106,27 @@ class TestDocuments:
         lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
         with pytest.raises(InvalidArgument, match="more than"):
             parse_documents("\n".join(lines))
+
+    def test_a_hundred_levels_are_enough(self) -> None:
+        for text in ("[" * 99 + "{}" + "]" * 99, "- " * 99 + "{}"):
+            with pytest.raises(InvalidArgument, match="must be an object, not a list"):
+                parse_documents(text)
+
+    def test_depth_is_noticed_before_the_rest_is_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scanned = 0
+
+        class Counting(yaml_loader.SpecLoader):
+            def fetch_flow_sequence_start(self) -> None:
+                nonlocal scanned
+                scanned += 1
+                super().fetch_flow_sequence_start()
+
+        monkeypatch.setattr(yaml_loader, "SpecLoader", Counting)
+        with pytest.raises(InvalidArgument):
+            parse_documents("a: " + "[" * 20_000)
+        assert scanned < 110
 
     def test_an_alias_inside_itself(self) -> None:
         with pytest.raises(InvalidArgument):

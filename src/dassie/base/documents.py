@@ -20,6 +20,10 @@ MAX_BYTES: Final = 4 << 20
 MAX_VALUES: Final = 200_000
 """Values in one text. YAML aliases make a small text expand without bound; a spec needs few."""
 
+MAX_DEPTH: Final = 100
+"""Levels of nesting. Seen while YAML is read, whose reader gets slow on the way down."""
+TOO_DEEP: Final = f"pipeline spec is nested too deeply: more than {MAX_DEPTH} levels"
+
 
 def parse_documents(text: str) -> list[Json]:
     """All specs in `text`, in order: one JSON or YAML object, an array of them, or several of
@@ -32,7 +36,7 @@ def parse_documents(text: str) -> list[Json]:
         documents = _parse(text)
         _count(documents)
     except RecursionError:
-        raise InvalidArgument("pipeline spec is nested too deeply") from None
+        raise InvalidArgument(TOO_DEEP) from None
     specs: list[Json] = []
     for document in documents:
         for item in document if isinstance(document, list) else [document]:
@@ -53,7 +57,9 @@ def _parse(text: str) -> list[Any]:
     except json.JSONDecodeError as error:
         try:
             return _parse_yaml(text)
-        except InvalidArgument:
+        except InvalidArgument as other:
+            if other.message == TOO_DEEP:
+                raise
             raise InvalidArgument(
                 f"malformed pipeline spec: {error.msg} (line {error.lineno} column {error.colno})"
             ) from None
@@ -87,10 +93,12 @@ def _parse_yaml(text: str) -> list[Any]:
     # Not at the top: most programs that import this are given JSON or nothing.
     import yaml
 
-    from dassie.base.yaml_loader import SpecLoader
+    from dassie.base.yaml_loader import NestedTooDeeply, load_all
 
     try:
-        loaded = list(yaml.load_all(text, SpecLoader))
+        loaded = load_all(text, MAX_DEPTH)
+    except NestedTooDeeply:
+        raise InvalidArgument(TOO_DEEP) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" (line {mark.line + 1} column {mark.column + 1})" if mark else ""
@@ -101,17 +109,24 @@ def _parse_yaml(text: str) -> list[Any]:
     return [document for document in loaded if document is not None]
 
 
-def _count(document: Any) -> None:
-    left, stack = MAX_VALUES, [document]
-    while stack:
-        left -= 1
+def _count(documents: list[Any]) -> None:
+    left, depth, level = MAX_VALUES, 0, documents
+    while level:
+        left -= len(level)
         if left < 0:
             raise InvalidArgument(f"pipeline spec has more than {MAX_VALUES} values")
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+        if depth > MAX_DEPTH:
+            raise InvalidArgument(TOO_DEEP)
+        depth += 1
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            if len(below) > left:
+                break  # aliases may make a level of any length
+        level = below
 
 
 def kind_of(value: Any) -> str:

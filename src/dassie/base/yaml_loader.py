@@ -13,8 +13,32 @@ import yaml
 from dassie.errors import InvalidArgument
 
 
+class NestedTooDeeply(InvalidArgument):
+    """There are more levels than any document needs."""
+
+
 class SpecLoader(yaml.SafeLoader):
     """YAML as specs are written: no dates, no yes/no/on/off, no repeated keys."""
+
+    def __init__(self, text: str, max_depth: int) -> None:
+        super().__init__(text)
+        self.max_depth = max_depth
+        self.depth = 0
+
+    def fetch_flow_collection_start(self, token_class: Any) -> None:
+        """Brackets: the scanner looks far ahead, and gets slow inside many of them."""
+        if self.flow_level > self.max_depth:
+            raise NestedTooDeeply
+        super().fetch_flow_collection_start(token_class)
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Reads lazily, so that text of any depth is left where it gets too deep."""
+        self.depth += 1
+        if self.depth > self.max_depth + 1:
+            raise NestedTooDeeply
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
@@ -25,6 +49,18 @@ class SpecLoader(yaml.SafeLoader):
                     raise InvalidArgument(f'field "{key.value}" is given twice (line {line})')
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def load_all(text: str, max_depth: int) -> list[Any]:
+    """Every document in `text`."""
+    loader = SpecLoader(text, max_depth)
+    found = []
+    try:
+        while loader.check_data():  # type: ignore[no-untyped-call]
+            found.append(loader.get_data())
+    finally:
+        loader.dispose()
+    return found
 
 
 _IMPLICIT: Final = {

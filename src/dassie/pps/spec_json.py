@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from dassie.base.documents import Json, kind_of, parse_documents
+from dassie.base.documents import TOO_DEEP, Json, kind_of, parse_documents
 from dassie.errors import InvalidArgument
 from dassie.pps.spec_fields import ENUMS, ONEOFS, ROOT, Field, fields, is_message
 
@@ -48,7 +48,7 @@ def check(document: Mapping[str, Any], message: str = ROOT, place: str = "") -> 
     try:
         return _message(document, message, place)
     except RecursionError:
-        raise InvalidArgument("pipeline spec is nested too deeply") from None
+        raise InvalidArgument(TOO_DEEP) from None
 
 
 def _message(document: Mapping[str, Any], message: str, place: str) -> Json:
