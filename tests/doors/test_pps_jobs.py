@@ -249,6 +249,15 @@ class TestLogs:
         assert every[0].pipeline_name == "edges"
         assert every[0].project_name == "default"
         assert every[0].worker_id
+        read = {
+            (info.datum.job.id, info.datum.id): [(each.file.path, each.hash) for each in info.data]
+            for id_ in done.ids
+            for info in done.api.ListDatum(pps_pb2.ListDatumRequest(job=job("edges", id_)))
+        }
+        for line in every:
+            data = [(each.path, each.hash) for each in line.data]
+            assert data == read[line.job_id, line.datum_id] != []
+        assert all(not line.data for line in self.logs(done, pipeline=named("edges"), master=True))
         of_job = self.logs(done, job=job("edges", done.ids[1]))
         assert len([line for line in of_job if line.user]) == 2
         assert len(self.logs(done, pipeline=named("edges"), tail=2)) == 2
@@ -275,7 +284,9 @@ class TestLogs:
         request = pps_pb2.GetLogsRequest(pipeline=named("edges"), follow=True)
         stream = server.api.GetLogs(request, timeout=20)
         lines = (line for line in stream if line.user)
-        assert next(lines).message.startswith("copy")
+        first = next(lines)
+        assert first.message.startswith("copy")
+        assert [each.path for each in first.data] == ["/a"]
         server.commit("images", {"/b": b"2"})
         assert next(lines).message.startswith("copy")
         stream.cancel()

@@ -23,6 +23,7 @@ from dassie.pps import jobs, tasks
 from dassie.pps.datums import (
     META_DIR,
     DatumId,
+    DatumInputs,
     DatumRecord,
     Why,
     decode_inputs,
@@ -92,6 +93,18 @@ class Records:
             if not more:
                 return
             position = ids[-1]
+
+    def inputs(self, key: JobKey, ids: Sequence[str]) -> dict[str, DatumInputs]:
+        """Inputs of those of the datums that are known, by id."""
+        with self._db.read() as tx:
+            job = jobs.find(tx, key)
+            if job is None:
+                return {}
+            rows = tasks.inputs(tx, job.seq, ids) if _has_rows(job) else {}
+            root = _meta_root(tx, job)
+        found = {id_: decode_inputs(text) for id_, text in rows.items()}
+        rest = [id_ for id_ in ids if id_ not in found]
+        return found | {record.id: record.inputs for record in self._read(root, rest)}
 
     def _batch(
         self, job: JobInfo, root: Dir, ids: Sequence[str], rows: Sequence[sa.Row[Any]]

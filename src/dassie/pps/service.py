@@ -338,6 +338,10 @@ class Pps:
         """One datum; raises "datum X not found in job Y"."""
         return self._records.inspect(job, datum_id)
 
+    def datum_inputs(self, job: JobKey, ids: Sequence[str]) -> dict[str, DatumInputs]:
+        """What some datums of a job read, as far as that is still known."""
+        return self._records.inputs(job, ids)
+
     def restart_datum(self, job: JobKey, data_filters: Sequence[str]) -> None:
         """Try running datums again whose inputs match every filter (a path or a hex hash)."""
         info = self.inspect_job(job)

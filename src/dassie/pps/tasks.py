@@ -168,6 +168,20 @@ def by_id(
     return tx.execute(sa.select(datum_tasks).where(*where).order_by(order).limit(limit)).all()
 
 
+def inputs(tx: Tx, seq: int, ids: Sequence[str]) -> dict[str, str]:
+    """The inputs of some datums, as JSON, by id."""
+    table = datum_tasks
+    found: dict[str, str] = {}
+    for start in range(0, len(ids), 500):
+        rows = tx.execute(
+            sa.select(table.c.datum_id, table.c.inputs).where(
+                table.c.job_seq == seq, table.c.datum_id.in_(ids[start : start + 500])
+            )
+        )
+        found.update((row.datum_id, row.inputs) for row in rows)
+    return found
+
+
 def sweep(tx: Tx, seq: int) -> bool:
     """Delete some rows of a job that has ended; whether there may be more."""
     table = datum_tasks

@@ -16,7 +16,7 @@ from dassie._proto.pps import pps_pb2
 from dassie.doors.grpc import convert
 from dassie.errors import InvalidArgument
 from dassie.pfs.model import CommitKey, RepoKey
-from dassie.pps.datums import DatumStats, InputFile, datum_dir
+from dassie.pps.datums import DatumInputs, DatumStats, InputFile, datum_dir
 from dassie.pps.model import (
     DatumInfo,
     JobInfo,
@@ -220,7 +220,8 @@ def _input_info(file: InputFile) -> pfs_pb2.FileInfo:
     return convert.file_info(CommitKey(repo, file.commit), entry, None)
 
 
-def log_message(line: LogLine) -> pps_pb2.LogMessage:
+def log_message(line: LogLine, inputs: DatumInputs = ()) -> pps_pb2.LogMessage:
+    """`inputs`: what the line's datum reads."""
     return pps_pb2.LogMessage(
         project_name=line.pipeline.project,
         pipeline_name=line.pipeline.name,
@@ -231,6 +232,7 @@ def log_message(line: LogLine) -> pps_pb2.LogMessage:
         user=line.user,
         ts=convert.timestamp(line.at),
         message=line.message,
+        data=[pps_pb2.InputFile(path=file.path, hash=file.node.hash) for file in inputs],
     )
 
 

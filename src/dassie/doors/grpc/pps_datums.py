@@ -16,6 +16,7 @@ from dassie.doors.grpc.pps_jobs import RECHECK_S
 from dassie.errors import FailedPrecondition, InvalidArgument
 from dassie.meta.notify import Notifier
 from dassie.pfs.model import DEFAULT_PROJECT
+from dassie.pps.datums import DatumInputs
 from dassie.pps.model import DatumInfo, JobKey, LogLine, LogQuery, PipelineKey
 from dassie.pps.service import Pps
 
@@ -102,17 +103,18 @@ class DatumMethods:
         query = self._log_query(request)
         await call.run(self._check_named, query)
         wanted = await call.run(self._filtered_datums, request, query)
+        data = _LogData(self._pps)
         with self._notifier.subscribe("logs") as subscription:
             _, cursor = await call.run(self._pps.logs_after, query, 0)
             stored = self._pps.logs(query, upto=cursor)
             while lines := await call.run(take, stored, _LOG_BATCH):
-                for line in _wanted(lines, wanted):
-                    yield wire.log_message(line)
+                for message in await call.run(data.messages, _wanted(lines, wanted)):
+                    yield message
             while request.follow:
                 await subscription.wait_async(RECHECK_S)
                 lines, cursor = await call.run(self._pps.logs_after, query, cursor)
-                for line in _wanted(lines, wanted):
-                    yield wire.log_message(line)
+                for message in await call.run(data.messages, _wanted(lines, wanted)):
+                    yield message
 
     def _log_query(self, request: pps_pb2.GetLogsRequest) -> LogQuery:
         pipeline: PipelineKey | None = None
@@ -173,13 +175,40 @@ class DatumMethods:
         return newest.key if newest is not None else None
 
 
+class _LogData:
+    """Knows what the datums of log lines read: neighbouring lines are mostly of the same ones."""
+
+    def __init__(self, pps: Pps) -> None:
+        self._pps = pps
+        self._known: dict[tuple[JobKey, str], DatumInputs] = {}
+
+    def messages(self, lines: list[LogLine]) -> list[pps_pb2.LogMessage]:
+        """Blocks; asks once for each job."""
+        places = {(JobKey(each.pipeline, each.job_id), each.datum_id) for each in lines}
+        known = {place: self._known[place] for place in places if place in self._known}
+        missing: dict[JobKey, list[str]] = {}
+        for job, datum in places - known.keys():
+            if datum:
+                missing.setdefault(job, []).append(datum)
+        for job, ids in missing.items():
+            for datum, inputs in self._pps.datum_inputs(job, ids).items():
+                known[job, datum] = inputs
+        self._known = known
+        return [
+            wire.log_message(
+                line, known.get((JobKey(line.pipeline, line.job_id), line.datum_id), ())
+            )
+            for line in lines
+        ]
+
+
 def take(items: Iterator[_T], number: int) -> list[_T]:
     """Up to `number` items; blocks."""
     return list(islice(items, number))
 
 
-def _wanted(lines: list[LogLine], datums: frozenset[str] | None) -> Iterator[LogLine]:
-    return (line for line in lines if datums is None or line.datum_id in datums)
+def _wanted(lines: list[LogLine], datums: frozenset[str] | None) -> list[LogLine]:
+    return [line for line in lines if datums is None or line.datum_id in datums]
 
 
 def _has_cron(input_: pps_pb2.Input) -> bool:
