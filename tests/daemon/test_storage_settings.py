@@ -123,6 +123,7 @@ def test_profile_files_give_keys_region_and_form() -> None:
     assert (store.access_key, store.region, store.endpoint) == ("K", "r", "http://e:1")
     assert (store.addressing, store.signature) == ("path", "v2")
     assert found.sources["access_key"] == "profile 'lab' of /h/.aws/credentials"
+    assert found.config.secret_paths == ("/h/.aws/credentials",)
     with pytest.raises(InvalidArgument, match="no AWS profile 'no'"):
         loaded(["--storage", "s3://b", "--storage-profile", "no"], {}, files)
 

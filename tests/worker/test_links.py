@@ -91,6 +91,18 @@ def test_a_path_may_be_shown_by_configuration(start: Start, tmp_path: Path) -> N
     assert pachd.outputs(pachd.datum()) == {"/a": b"shown"}
 
 
+def test_a_secret_file_in_a_shown_folder_is_hidden(start: Start, tmp_path: Path) -> None:
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    (shown / "keys").write_text("secret_key=HUSH")
+    (shown / "tool").write_text("useful")
+    settings = SandboxSettings(read_only=(str(shown),), hidden=(str(shown / "keys"),))
+    pachd = start("sh", "-c", f"cat {shown}/tool {shown}/keys; true", sandbox=settings)
+    pachd.outputs(pachd.datum())
+    assert "useful" in pachd.text(user=True)
+    assert "HUSH" not in pachd.text(user=True)
+
+
 def test_the_servers_folder_is_hidden(start: Start, tmp_path: Path) -> None:
     data = tmp_path / "shared" / "data"
     data.mkdir(parents=True)

@@ -41,9 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     for warning in loaded.warnings:
         print(f"pachd: warning: {warning}", file=sys.stderr, flush=True)
     if loaded.command == DOCTOR:
-        from dassie.daemon import doctor
+        from dassie.daemon.doctor import run
 
-        return doctor.run(loaded.config.storage, loaded.output)
+        return run(loaded.config.storage, loaded.output)
     return _start(loaded)
 
 

@@ -23,6 +23,7 @@ from dassie.blob.settings import MIB, StorageSettings
 from dassie.blob.wrappers.health import Check, Health, HealthStore, Side
 from dassie.blob.wrappers.patience import PatientStore
 from dassie.daemon import cluster
+from dassie.daemon.privacy import keep_memory_private
 from dassie.errors import InvalidArgument
 from dassie.storage.limits import Limits
 
@@ -195,6 +196,8 @@ def open_for_worker(text: str) -> tuple[BlobStore, Limits]:
     """The other end of `for_worker`; nothing is asked or written."""
     value: dict[str, Any] = json.loads(text)
     settings = StorageSettings.from_json(value["settings"])
+    if settings.secret_key:
+        keep_memory_private()  # from here on this process holds what user code must not find
 
     def patient(store: BlobStore) -> BlobStore:
         return store if settings.kind == "file" else PatientStore(store, WORKER_PATIENCE_S)

