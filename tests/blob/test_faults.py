@@ -149,6 +149,16 @@ def test_obstore_tells_the_answer():
     assert answer_of(NO_ANSWER) is None
 
 
+def test_azure_says_that_there_was_nothing_to_delete():
+    text = (
+        "Object at location p/a not found: Bulk delete request failed for key p/a: %s (code: 404)"
+    )
+    blob = answer_of(text % "The specified blob does not exist.")
+    assert isinstance(refusal(blob, Doing("delete", "a", "az://lab")), BlobNotFound)
+    container = answer_of(text % "The specified container does not exist.")
+    assert isinstance(refusal(container, Doing("delete", "a", "az://lab")), StoreUnavailable)
+
+
 def test_obstore_tells_why_there_is_none():
     refused = NO_ANSWER % ("Connect", 'ConnectError("tcp connect error", message: "refused")')
     assert "refused" in transport_words(refused)

@@ -17,6 +17,9 @@ _WITH_ERROR = re.compile(
     r"Server returned error response: (.*?)(?:\n\nDebug source:|\Z)", re.DOTALL
 )
 _DELETE = re.compile(r"DeleteFailed \{\s*path: \"(.*?)\",\s*code: \"(.*?)\",\s*message: \"(.*?)\"")
+_AZURE_DELETE = re.compile(
+    r"Bulk delete request failed for key .*?: (.*?)\s*\(code: (\d{3})\)", re.DOTALL
+)
 _REDIRECT = "redirect without LOCATION"
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
@@ -55,6 +58,11 @@ def answer_of(text: str) -> Answer | None:
     found = _DELETE.search(text)
     if found:
         return Answer(200, code=found.group(2), message=found.group(3), xml=True)
+    found = _AZURE_DELETE.search(text)
+    if found:
+        missing = found.group(2) == "404" and "container" not in found.group(1)
+        code = "BlobNotFound" if missing else ""
+        return Answer(int(found.group(2)), code=code, message=found.group(1), xml=missing)
     if _REDIRECT in text:
         return Answer(301, code="PermanentRedirect", message="it sends us to another endpoint")
     return None
