@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from dassie.daemon.configuration.settings import ACCESS, CREDENTIALS, PINS, SERVER
 from tests.docs.console import Shell, steps
 from tests.stores import RunningStore
 from tests.stores.fixtures import Stores
@@ -95,10 +97,12 @@ def test_page(
     stores: Stores,
     bucket_of: Callable[[str, bool], RunningStore],
 ) -> None:
-    text = (FOLDER / page).read_text()
+    commands = "\n".join(step.command for step in steps(FOLDER / page))
+    if "openssl" in commands and shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
     stage = Stage()
     for host, (name, tls) in HOSTS.items():
-        if any(host in step.command for step in steps(FOLDER / page)) or f"{host}\n" in text:
+        if host in commands:
             stage.add(host, bucket_of(name, tls), stores.ca.file)
     port = free_ports(1)[0]
     env = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "PORT": str(port)}
@@ -114,3 +118,14 @@ def test_page(
             assert same_words(printed, expected), f"$ {step.command}\n{printed}\n≠\n{expected}"
     finally:
         shell.close()
+
+
+@pytest.mark.parametrize("page", sorted(FOLDER.glob("*.md")), ids=lambda page: str(page.name))
+def test_settings_that_are_named_exist(page: Path) -> None:
+    known = {
+        name
+        for setting in (*SERVER, *ACCESS, *PINS, *CREDENTIALS)
+        for name in (setting.flag, setting.variable)
+    }
+    named = re.findall(r"--(?:storage|gc|adopt|postgres)[\w-]*|\bDASSIE_\w+", page.read_text())
+    assert set(named) <= known
