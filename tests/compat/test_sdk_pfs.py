@@ -325,6 +325,8 @@ def test_a_url_is_refused_in_words(client: Client, branch: pfs.Branch) -> None:
     where = pfs.Commit(repo=branch.repo, branch=branch)
     client.pfs.create_branch(branch=branch)
     with refused("UNIMPLEMENTED", "not implemented in Dassie yet"):
+        client.pfs.put_file_from_url(commit=where, path="/f", url="s3://bucket/x")
+    with refused("FAILED_PRECONDITION", "cannot fetch https://localhost:1/x"):
         client.pfs.put_file_from_url(commit=where, path="/f", url="https://localhost:1/x")
     assert paths(client, where) == []
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
+from betterproto.lib.google.protobuf import Any
 from pachyderm_sdk import Client
 from pachyderm_sdk.api import pfs
 from pachyderm_sdk.errors import AuthServiceNotActivated
@@ -258,3 +259,28 @@ def test_a_failing_writer_still_finishes_the_commit(sdk: Client, branch: pfs.Bra
 def test_the_check_finds_nothing(sdk: Client, branch: pfs.Branch) -> None:
     put(sdk, branch, a=b"1")
     assert [answer.error for answer in sdk.pfs.fsck()] == []
+
+
+def test_check_storage(sdk: Client, branch: pfs.Branch) -> None:
+    put(sdk, branch, a=b"x", b=b"y")
+    every = sdk.pfs.check_storage(read_chunk_data=True).chunk_object_count
+    assert every >= 2
+    half = sdk.pfs.check_storage(chunk_end=b"\x80").chunk_object_count
+    assert half + sdk.pfs.check_storage(chunk_begin=b"\x80").chunk_object_count == every
+
+
+def test_the_cache(sdk: Client, name: str) -> None:
+    request = pfs.ModifyFileRequest(add_file=pfs.AddFile(path="/a", raw=b"x"))
+    made = sdk.pfs.create_file_set(iter([request])).file_set_id
+    value = Any(type_url="mine", value=b"about " + made.encode())
+    sdk.pfs.put_cache(key=name, value=value, file_set_ids=[made], tag=f"{name}-tag")
+    assert sdk.pfs.get_cache(key=name).value == value
+    sdk.pfs.clear_cache(tag_prefix=f"{name}-other")
+    assert sdk.pfs.get_cache(key=name).value == value
+    sdk.pfs.clear_cache(tag_prefix=name)
+    with pytest.raises(grpc.RpcError) as caught:
+        sdk.pfs.get_cache(key=name)
+    assert code(caught) is grpc.StatusCode.NOT_FOUND
+    with pytest.raises(grpc.RpcError) as caught:
+        sdk.pfs.put_cache(key=name, value=value, file_set_ids=["0" * 32])
+    assert code(caught) is grpc.StatusCode.NOT_FOUND

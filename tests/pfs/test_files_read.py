@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -223,6 +224,29 @@ def test_a_reader_sees_one_state(files: Files, commit: CommitKey) -> None:
     put(files, {"/zzz": b"new"}, "/a/")
     assert [first.path, *[entry.path for entry in entries]] == WALK
     assert paths(files.walk(CommitRef(REPO, id=commit.id), "/")) == WALK
+
+
+def test_counting_chunks(files: Files, commit: CommitKey, store: MemoryStore) -> None:
+    def count(**limits: Any) -> int:
+        return fsck.count_chunks(files.graph, files.storage, **limits)
+
+    every = count()
+    assert every == count(read=True) > 2
+    below, above = count(end=b"\x80"), count(begin=b"\x80", read=True)
+    assert below + above == every
+    assert count(begin=b"\x80", end=b"\x80") == 0
+    keys = [info.key for info in store.list("pack/")]
+    for key in keys:
+        data = bytearray(store.get(key))
+        data[40] ^= 1
+        store.delete([key])
+        store.put(key, [bytes(data)])
+    assert count() == every
+    with pytest.raises(DataLoss, match=r"chunk .*pack"):
+        count(read=True)
+    store.delete(keys)
+    with pytest.raises(DataLoss, match="is not in the object store"):
+        count()
 
 
 def test_damage_names_file_commit_and_pack(

@@ -11,6 +11,7 @@ from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import InvalidArgument, NotFound
 from dassie.meta.database import Database
 from dassie.pfs import commits, repos
+from dassie.pfs.cache import Cache
 from dassie.pfs.errors import CommitFinished
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
@@ -202,3 +203,42 @@ def test_deletes_inside_the_stream(files: Files, file_sets: FileSets) -> None:
         stream.delete("/d/")
     assert stream.commit is not None
     assert content(files, as_commit(stream.commit.id)) == {"/a": b"3"}
+
+
+def test_the_cache_keeps_file_sets_alive(file_sets: FileSets, clock: ManualClock) -> None:
+    id_ = create(file_sets, a=b"1")
+    cache = Cache(file_sets, clock)
+    cache.put("k", b"value", [id_], "tag")
+    clock.advance(1500)
+    assert cache.get("k") == b"value"
+    clock.advance(1500)
+    assert file_sets.sweep() == 0
+    assert cache.get("k") == b"value"
+    clock.advance(1801)
+    with pytest.raises(NotFound, match="cache key 'k' not found"):
+        cache.get("k")
+    assert file_sets.sweep() == 1
+    with pytest.raises(NotFound, match=id_):
+        cache.put("k", b"value", [id_], "tag")
+
+
+def test_the_cache_is_bounded(file_sets: FileSets, clock: ManualClock) -> None:
+    cache = Cache(file_sets, clock, max_bytes=3000)
+    for key in "abc":
+        cache.put(key, bytes(400), [], f"tag-{key}")
+    cache.get("a")
+    cache.put("d", bytes(400), [], "")
+    for key in "acd":
+        assert len(cache.get(key)) == 400
+    with pytest.raises(NotFound):
+        cache.get("b")
+    cache.clear("tag")
+    assert len(cache.get("d")) == 400
+    cache.clear("")
+    for wrong in (lambda: cache.get("d"), lambda: cache.get("a")):
+        with pytest.raises(NotFound):
+            wrong()
+    with pytest.raises(InvalidArgument, match="at most"):
+        cache.put("k", bytes(2 << 20), [], "")
+    with pytest.raises(InvalidArgument, match="no cache key"):
+        cache.put("", b"", [], "")

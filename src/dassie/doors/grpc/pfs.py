@@ -13,6 +13,7 @@ from dassie.doors.grpc.pfs_modify import ModifyMethods
 from dassie.doors.grpc.pfs_read import ReadMethods
 from dassie.doors.grpc.pfs_repos import ProjectMethods, RepoMethods
 from dassie.meta.notify import Notifier
+from dassie.pfs.cache import Cache
 from dassie.pfs.files import Files
 from dassie.pfs.filesets import FileSets
 
@@ -45,6 +46,7 @@ class PfsService(
         self._graph = files.graph
         self._files = files
         self._file_sets = file_sets
+        self._cache = Cache(file_sets, files.graph.db.clock)
         self._notifier = notifier
         self._project_defaults = project_defaults
         self._check_storage = check_storage

@@ -1,4 +1,5 @@
-"""pfs_v2.API, file sets: trees that belong to no commit yet. Part of `pfs.PfsService`."""
+"""pfs_v2.API, file sets: trees that belong to no commit yet, and the cache that may keep
+them. Part of `pfs.PfsService`."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import Call, Requests
 from dassie.doors.grpc.pfs_modify import Writing, feed
+from dassie.pfs.cache import Cache
 from dassie.pfs.filesets import DEFAULT_TTL_S, FileSets
 
 
 class FileSetMethods:
     _file_sets: FileSets
+    _cache: Cache
 
     async def create_file_set(
         self, requests: Requests, call: Call
@@ -38,6 +41,18 @@ class FileSetMethods:
     ) -> pfs_pb2.CreateFileSetResponse:
         ttl_s = request.ttl_seconds or DEFAULT_TTL_S
         return _created(self._file_sets.compose(list(request.file_set_ids), ttl_s))
+
+    def put_cache(self, request: pfs_pb2.PutCacheRequest, _call: Call) -> None:
+        value = request.value.SerializeToString()
+        self._cache.put(request.key, value, list(request.file_set_ids), request.tag)
+
+    def get_cache(self, request: pfs_pb2.GetCacheRequest, _call: Call) -> pfs_pb2.GetCacheResponse:
+        answer = pfs_pb2.GetCacheResponse()
+        answer.value.ParseFromString(self._cache.get(request.key))
+        return answer
+
+    def clear_cache(self, request: pfs_pb2.ClearCacheRequest, _call: Call) -> None:
+        self._cache.clear(request.tag_prefix)
 
     def shard_file_set(
         self, request: pfs_pb2.ShardFileSetRequest, _call: Call
