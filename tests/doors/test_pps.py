@@ -190,6 +190,10 @@ class TestLife:
         assert listed(pipeline=named("b")) == [("b", 1)]
         assert listed(projects=[pfs_pb2.Project(name="other")]) == []
         assert listed(page=pps_pb2.PipelinePage(page_size=2, page_index=1)) == [("a", 2)]
+        assert listed(jqFilter='.state == "PIPELINE_PAUSED"') == []
+        server.api.StopPipeline(pps_pb2.StopPipelineRequest(pipeline=named("b")))
+        paused = '.state == "PIPELINE_FAILURE" or .state == "PIPELINE_PAUSED"'
+        assert listed(jqFilter=paused) == [("b", 1)]
         with refused(grpc.StatusCode.UNIMPLEMENTED):
             listed(jqFilter=".")
 

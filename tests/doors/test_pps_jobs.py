@@ -103,8 +103,22 @@ class TestList:
         assert listed(done, projects=[pfs_pb2.Project(name="other")]) == []
         with refused(grpc.StatusCode.NOT_FOUND):
             listed(done, pipeline=named("nothing"))
-        with refused(grpc.StatusCode.UNIMPLEMENTED):
-            listed(done, jqFilter=".state")
+
+    def test_by_state(self, done: Runtime) -> None:
+        one, two = '.state == "JOB_SUCCESS"', '.state=="JOB_KILLED" or (.state == "JOB_SUCCESS")'
+        assert listed(done, jqFilter=one) == listed(done, jqFilter=two) == listed(done)
+        assert listed(done, jqFilter='.state == "JOB_KILLED"') == []
+        assert len(listed(done, jqFilter=one, number=2)) == 2
+        request = pps_pb2.ListJobSetRequest(jqFilter=one)
+        assert list(done.api.ListJobSet(request)) == list(
+            done.api.ListJobSet(pps_pb2.ListJobSetRequest())
+        )
+        request.jqFilter = '.state == "JOB_FAILURE"'
+        assert list(done.api.ListJobSet(request)) == []
+        for other in (".state", f"{one} and {one}", f"{one} or", f"{one} {one}", "error"):
+            with refused(grpc.StatusCode.UNIMPLEMENTED) as caught:
+                listed(done, jqFilter=other)
+            assert other in caught.value.details()
 
     def test_pages(self, done: Runtime) -> None:
         every = listed(done)

@@ -18,7 +18,8 @@ from dassie.doors.grpc import convert
 from dassie.doors.grpc import pps_convert as wire
 from dassie.doors.grpc.calls import Call
 from dassie.doors.grpc.pps_datums import DatumMethods
-from dassie.doors.grpc.pps_jobs import JobMethods, refuse_jq
+from dassie.doors.grpc.pps_filters import wanted_states
+from dassie.doors.grpc.pps_jobs import JobMethods
 from dassie.errors import FailedPrecondition, InvalidArgument
 from dassie.meta.notify import Notifier
 from dassie.pps import defaults, summary, templates
@@ -66,7 +67,7 @@ class PipelineMethods:
     def list_pipeline(
         self, request: pps_pb2.ListPipelineRequest, _call: Call
     ) -> Iterator[pps_pb2.PipelineInfo]:
-        refuse_jq(request.jqFilter)
+        states = wanted_states(request.jqFilter)
         projects: Sequence[str] = wire.project_names(request.projects)
         if request.pipeline.name:
             projects = [wire.pipeline_key(request.pipeline).project]
@@ -76,6 +77,8 @@ class PipelineMethods:
             history=request.history,
             commit_set=request.commit_set.id,
         )
+        if states is not None:
+            infos = [info for info in infos if f"PIPELINE_{info.state.name}" in states]
         if request.HasField("page"):
             infos = _page(infos, request.page)
         yield from map(wire.pipeline_info, infos)

@@ -15,7 +15,8 @@ from dassie._proto.pps import pps_pb2
 from dassie.doors.grpc import convert
 from dassie.doors.grpc import pps_convert as wire
 from dassie.doors.grpc.calls import Call
-from dassie.errors import InvalidArgument, NotFound, Unimplemented
+from dassie.doors.grpc.pps_filters import wanted_states
+from dassie.errors import InvalidArgument, NotFound
 from dassie.meta.notify import Notifier
 from dassie.pps.model import JobInfo, JobKey, PipelineKey
 from dassie.pps.service import Pps
@@ -48,7 +49,7 @@ class JobMethods:
             yield await call.run(self._message, last, request.details)
 
     def list_job(self, request: pps_pb2.ListJobRequest, _call: Call) -> Iterator[pps_pb2.JobInfo]:
-        refuse_jq(request.jqFilter)
+        states = wanted_states(request.jqFilter)
         named = request.HasField("pipeline") and bool(request.pipeline.name)
         jobs = self._pps.list_jobs(
             projects=wire.project_names(request.projects),
@@ -57,6 +58,8 @@ class JobMethods:
             history=request.history,
             reverse=request.reverse,
         )
+        if states is not None:
+            jobs = (job for job in jobs if _is_in(job, states))
         marker = wire.moment(request, "paginationMarker")
         for info in page(jobs, lambda job: job.created_at, marker, request.number, request.reverse):
             yield self._message(info, request.details)
@@ -64,10 +67,12 @@ class JobMethods:
     def list_job_set(
         self, request: pps_pb2.ListJobSetRequest, _call: Call
     ) -> Iterator[pps_pb2.JobSetInfo]:
-        refuse_jq(request.jqFilter)
+        states = wanted_states(request.jqFilter)
         sets = self._pps.list_job_sets(
             projects=wire.project_names(request.projects), reverse=request.reverse
         )
+        if states is not None:
+            sets = (each for each in sets if any(_is_in(job, states) for job in each[1]))
         marker = wire.moment(request, "paginationMarker")
         for id_, jobs in page(
             sets,
@@ -131,9 +136,8 @@ class JobMethods:
         return message
 
 
-def refuse_jq(text: str) -> None:
-    if text:
-        raise Unimplemented("the field jqFilter")
+def _is_in(job: JobInfo, states: frozenset[str]) -> bool:
+    return f"JOB_{job.state.name}" in states
 
 
 def page(
