@@ -66,3 +66,13 @@ def test_open_store_refuses():
         open_store("/plain/path")
     with pytest.raises(InvalidArgument):
         open_store("file://host/path")
+
+
+def test_strange_files_are_passed_over(tmp_path):
+    """Such as NFS leaves for what is deleted while it is open."""
+    store = FolderStore(tmp_path)
+    store.put("pack/ab12", [b"1"])
+    fan = next((tmp_path / "pack").iterdir())
+    (fan / ".nfs0001").write_bytes(b"x")
+    (fan / "a name").write_bytes(b"x")
+    assert [info.key for info in store.list()] == ["pack/ab12"]

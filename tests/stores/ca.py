@@ -79,6 +79,10 @@ class TestCA:
         """Signed by nobody but itself."""
         return self._issue("self-signed", ["localhost"], ["127.0.0.1"], own=True)
 
+    def own_authority(self) -> Certificate:
+        """Signed by itself and marked as an authority, as `openssl req -x509` makes it."""
+        return self._issue("own-authority", ["localhost"], ["127.0.0.1"], own=True, authority=True)
+
     def _issue(
         self,
         label: str,
@@ -87,6 +91,7 @@ class TestCA:
         *,
         days: tuple[int, int] = (-10, 20),
         own: bool = False,
+        authority: bool = False,
     ) -> Certificate:
         made = Certificate(self._folder / f"{label}.pem", self._folder / f"{label}.key")
         if made.certificate.exists():
@@ -106,8 +111,8 @@ class TestCA:
             .not_valid_before(now + days[0] * DAY)
             .not_valid_after(now + days[1] * DAY)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(ca=False), critical=True)
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(_usage(ca=authority), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()),

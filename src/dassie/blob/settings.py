@@ -198,6 +198,12 @@ def _flag(name: str, text: str) -> bool:
     raise InvalidArgument(f"storage URL: {name} must be true or false, not {text!r}")
 
 
+def amazon_host(region: str) -> str:
+    """Where Amazon serves S3 in a region."""
+    ending = ".cn" if region.startswith("cn-") else ""
+    return f"s3.{region}.amazonaws.com{ending}"
+
+
 def checked(settings: StorageSettings) -> StorageSettings:
     """The same settings, or `InvalidArgument` naming the one that cannot be."""
     for name, choices in CHOICES.items():

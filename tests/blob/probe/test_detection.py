@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from dassie.base.clock import SystemClock
+from dassie.blob.answers import parse
 from dassie.blob.probe import http
-from dassie.blob.probe.caller import MOST_REQUESTS
-from dassie.blob.probe.diagnosis import Kind
+from dassie.blob.probe.caller import MOST_REQUESTS, Heard
+from dassie.blob.probe.detect import Detected, detect
+from dassie.blob.probe.diagnosis import Asked, Kind, Operation
 from dassie.blob.probe.report import Report
 from dassie.blob.probe.run import StoreProbe, confirm, probe
+from dassie.blob.probe.signing import Manner, Request
+from dassie.blob.probe.verdict import diagnose
 from dassie.blob.profile import Profile
 from dassie.blob.settings import StorageSettings
 from tests.blob.probe.scripted import BUCKET, Call, Said, ScriptedStore, page, refusal
@@ -99,6 +103,37 @@ def test_a_redirect_names_the_region(store: ScriptedStore) -> None:
     report = look(store.settings)
     assert report.profile is not None
     assert report.profile.region == "eu-west-3"
+
+
+def test_amazon_is_asked_where_the_region_is() -> None:
+    settings = StorageSettings("s3", bucket="b.dots", access_key="k", secret_key="s")
+    asked: list[Manner] = []
+
+    class Amazon:
+        """Answers as Amazon does, which cannot be reached from here."""
+
+        def __init__(self) -> None:
+            self.settings = settings
+
+        def ask(self, request: Request, manner: Manner, operation: Operation, **_: int) -> Heard:
+            asked.append(manner)
+            headers = {"x-amz-bucket-region": "eu-west-3"}
+            body = b"<Error><Code>PermanentRedirect</Code></Error>"
+            answer = parse(301, headers, body)
+            if manner.region == "eu-west-3":
+                answer = parse(200, {}, b"<ListBucketResult></ListBucketResult>")
+            circumstances = Asked(operation, manner.endpoint, manner.host, region=manner.region)
+            return Heard(diagnose(answer, circumstances), circumstances, manner, answer)
+
+        def leaf_is_ca(self) -> bool:
+            return False
+
+    found = detect(Amazon())  # type: ignore[arg-type]
+    assert isinstance(found, Detected), found
+    assert [manner.host for manner in asked] == [
+        "s3.us-east-1.amazonaws.com",
+        "s3.eu-west-3.amazonaws.com",
+    ]
 
 
 def test_the_bucket_tells_its_location_where_a_refusal_does_not(store: ScriptedStore) -> None:

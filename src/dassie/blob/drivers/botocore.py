@@ -31,10 +31,11 @@ from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
 from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
 from dassie.blob.drivers.transfer import PARTS_AT_ONCE, body_of, one_request
+from dassie.blob.drivers.trust import TrustedFile
 from dassie.blob.errors import StoreRefused
 from dassie.blob.keys import check_key
 from dassie.blob.profile import Profile
-from dassie.blob.settings import StorageSettings
+from dassie.blob.settings import StorageSettings, amazon_host
 from dassie.errors import DassieError
 
 _T = TypeVar("_T")
@@ -62,8 +63,10 @@ class BotocoreStore:
         # Some stores do not look at the signed hash, and without TLS a byte may change on the way.
         self._md5 = self._md5 or profile.endpoint.startswith("http://")
         self._sort = folder_by_folder(profile.server)
-        self._reading = _client(settings, profile, settings.stall_timeout_s)
-        self._writing = _client(settings, profile, settings.request_timeout_s)
+        self._trusted = TrustedFile("" if settings.insecure else settings.ca_file)
+        verify = False if settings.insecure else self._trusted.path
+        self._reading = _client(settings, profile, verify, settings.stall_timeout_s)
+        self._writing = _client(settings, profile, verify, settings.request_timeout_s)
         self._pool = ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="s3-part")
 
     def put(self, key: str, parts: Sequence[Buffer]) -> None:
@@ -111,6 +114,7 @@ class BotocoreStore:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._reading.close()
         self._writing.close()
+        self._trusted.close()
 
     def _place(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._bucket, "Key": self._prefix + key}
@@ -258,7 +262,9 @@ def _session() -> Any:
     return botocore.session.Session(session_vars=_NO_FILES)
 
 
-def _client(settings: StorageSettings, profile: Profile, read_timeout_s: float) -> Any:
+def _client(
+    settings: StorageSettings, profile: Profile, verify: str | bool | None, read_timeout_s: float
+) -> Any:
     v2 = profile.signature == "v2"
     signature: Any = ("s3" if v2 else "s3v4") if settings.access_key else UNSIGNED
     config = Config(
@@ -278,11 +284,11 @@ def _client(settings: StorageSettings, profile: Profile, read_timeout_s: float) 
         client = _session().create_client(
             "s3",
             region_name=region,
-            endpoint_url=profile.endpoint or f"https://s3.{region}.amazonaws.com",
+            endpoint_url=profile.endpoint or f"https://{amazon_host(region)}",
             aws_access_key_id=settings.access_key or None,
             aws_secret_access_key=settings.secret_key or None,
             aws_session_token=settings.session_token or None,
-            verify=False if settings.insecure else (settings.ca_file or None),
+            verify=verify,
             config=config,
         )
     if v2 and profile.addressing == "path":

@@ -157,7 +157,7 @@ def _hint(answer: Answer) -> str:
     if answer.code in REGION and answer.region:
         return f" (the store's region is {answer.region!r})"
     if answer.status == 413 or answer.code == "EntityTooLarge":
-        return "; raise the limit of a request's body there, or lower storage part_bytes"
+        return "; raise the limit of a request's body there, or lower --storage-part-size"
     if _spoke_plainly(answer) or "HTTPS server" in answer.message:
         return "; write https:// in the endpoint"
     return ""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
-from dassie.blob.keys import check_key
+from dassie.blob.keys import check_key, is_key
 from dassie.errors import PermissionDenied, ResourceExhausted, Unavailable
 
 _FAN = "~"
@@ -90,7 +90,7 @@ class FolderStore:
                 may_hold = key.startswith(prefix) or prefix.startswith(key)
                 if may_hold and (key > after or after.startswith(key)):
                     yield from self._list(key, prefix, after)
-            elif key.startswith(prefix) and key > after:
+            elif key.startswith(prefix) and key > after and is_key(key):
                 try:
                     status = self._path(key).stat()
                 except FileNotFoundError:

@@ -31,7 +31,7 @@ from dassie.blob.drivers.transfer import (
 )
 from dassie.blob.errors import StoreRefused
 from dassie.blob.profile import Profile
-from dassie.blob.settings import StorageSettings
+from dassie.blob.settings import StorageSettings, amazon_host
 from dassie.errors import DassieError, InvalidArgument
 
 _T = TypeVar("_T")
@@ -220,7 +220,7 @@ def _credentials(settings: StorageSettings) -> Callable[[], dict[str, Any]]:
 def _s3(settings: StorageSettings, profile: Profile) -> dict[str, Any]:
     virtual = profile.addressing == "virtual"
     region = profile.region or "us-east-1"
-    endpoint = profile.endpoint or f"https://s3.{region}.amazonaws.com"
+    endpoint = profile.endpoint or f"https://{amazon_host(region)}"
     if virtual:
         scheme, _, host = endpoint.partition("://")
         endpoint = f"{scheme}://{settings.bucket}.{host}"

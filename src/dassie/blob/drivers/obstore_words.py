@@ -21,7 +21,7 @@ _AZURE_DELETE = re.compile(
     r"Bulk delete request failed for key .*?: (.*?)\s*\(code: (\d{3})\)", re.DOTALL
 )
 _REDIRECT = "redirect without LOCATION"
-_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
 _QUOTED = re.compile(r"(?:message: |\s)\"([^\"\n]{3,120})\"")
 _NO_BODY = "No Body"

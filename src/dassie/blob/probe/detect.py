@@ -17,7 +17,7 @@ from dassie.blob.probe import transport, verdict
 from dassie.blob.probe.caller import Caller, Heard
 from dassie.blob.probe.diagnosis import Diagnosis, Kind, Operation, setting
 from dassie.blob.probe.signing import Manner, Request
-from dassie.blob.settings import StorageSettings
+from dassie.blob.settings import StorageSettings, amazon_host
 
 DEFAULT_REGION = "us-east-1"
 MOST_LISTED = 200
@@ -51,7 +51,7 @@ class Detected:
 def first_manner(settings: StorageSettings) -> Manner:
     """What to begin with; ValueError for an endpoint that is none."""
     region = settings.region or DEFAULT_REGION
-    endpoint = settings.endpoint or f"https://s3.{region}.amazonaws.com"
+    endpoint = settings.endpoint or f"https://{amazon_host(region)}"
     if "://" not in endpoint:
         endpoint = f"https://{endpoint}"
     parts = urlsplit(endpoint)
@@ -180,7 +180,11 @@ class _Detection:
         region, _ = verdict.expected_region(heard.answer, heard.manner.region)
         if not region:
             region = self._location(heard.manner)
-        return replace(heard.manner, region=region) if region and region not in tried else None
+        if not region or region in tried:
+            return None
+        # Amazon's own endpoint is that of the region; any other place stays where it is.
+        host = heard.manner.host if self._settings.endpoint else amazon_host(region)
+        return replace(heard.manner, region=region, host=host)
 
     def _location(self, manner: Manner) -> str:
         """What the bucket says of its region; some stores tell it in any region."""

@@ -327,7 +327,7 @@ def _body(answer: Answer, asked: Asked) -> Diagnosis | None:
         Kind.BODY_LIMIT,
         f"a body of {asked.body_bytes} bytes is refused ({answer.words()}{server})",
         "raise the limit of the proxy in front of the store "
-        "(nginx: client_max_body_size) above --storage-part-bytes",
+        "(nginx: client_max_body_size) above --storage-part-size",
     )
 
 
