@@ -156,7 +156,7 @@ class Bench:
 
     def heal(self) -> None:
         """No fault any more: everything that was acknowledged is there, the pipeline has caught
-        up, and the server is the same process."""
+        up, and the server is still the same process."""
         self.proxy.plan = None
         self.proxy.up_again()
         self.wait_health(SERVING)
@@ -166,7 +166,6 @@ class Bench:
         assert (job.state, job.reason) == (pps_pb2.JOB_SUCCESS, "")
         shouted = self.server.contents(commit("shout"))
         assert shouted == {path: data.upper() for path, data in found.items()}
-        assert self.server.fsck() == []
         assert self.server.process is not None
         assert isinstance(self.server.process, subprocess.Popen)
         assert self.server.process.poll() is None

@@ -36,6 +36,8 @@ LIES = {
     "missing-200": "a missing key is an empty object",
     "forgets": "a PUT is acknowledged and not kept",
     "corrupts": "a PUT is kept with one bit changed",
+    "etag-of-kept": "the ETag is that of what is kept",
+    "etag-random": "the ETag looks like a digest and is none",
     "cuts": "a PUT is kept without its last byte",
     "undead": "a deleted key can still be read",
     "read-only": "writes are refused",
@@ -238,6 +240,10 @@ class Hostile:
             body = bytes([body[0] ^ 1]) + body[1:]
         if "cuts" in lies:
             body = body[:-1]
+        if "etag-of-kept" in lies:
+            etag["ETag"] = f'"{_etag(body)}"'
+        if "etag-random" in lies:
+            etag["ETag"] = f'"{_etag(key.encode())}"'
         if "forgets" not in lies:
             self.objects[key] = (body, time.time())
         return 200, etag, b""

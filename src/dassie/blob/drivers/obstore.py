@@ -51,7 +51,9 @@ class ObstoreStore:
         self._ranges = profile.ranges
         self._sort = folder_by_folder(profile.server)
         # TLS lets nothing be changed on the way.
-        self._etags = settings.kind == "s3" and profile.endpoint.startswith("http://")
+        plain = settings.kind == "s3" and profile.endpoint.startswith("http://")
+        self._etags = {True, False} if plain else set()
+        """Whether bodies sent whole, and those sent in parts, have an ETag that tells their MD5."""
         reading, writing = _client_options(settings, profile)
         self._reading = _connect(settings, profile, reading)
         self._writing = _connect(settings, profile, writing)
@@ -72,14 +74,14 @@ class ObstoreStore:
                 max_concurrency=PARTS_AT_ONCE,
             ),
         )
-        if self._etags and etag.differs(answer["e_tag"], body, 0 if whole else part):
+        if whole in self._etags and etag.differs(answer["e_tag"], body, 0 if whole else part):
             self._compare(doing, body)
+            self._etags.discard(whole)
 
     def _compare(self, doing: Doing, body: bytes) -> None:
         """What the store has against what was sent. Where it is the same, its ETags are no MD5."""
         if self.get(doing.key) != body:
             raise unreachable("the body was changed on its way; the store kept it so", doing)
-        self._etags = False
 
     def get(self, key: str) -> bytes:
         doing = Doing("get", key, self._location)

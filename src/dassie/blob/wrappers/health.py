@@ -33,7 +33,9 @@ from dassie.errors import (
 _log = logging.getLogger(__name__)
 
 PERIOD_S: Final = 3.0
-"""Between two checks while the store is down."""
+"""Between two checks while the store is down, at most."""
+FIRST_PAUSE_S: Final = 0.25
+"""Before the second check; then twice as long each time, as most failures are short."""
 SLOW_S: Final = 12.0
 """A call that is under way for so long is a reason to check."""
 
@@ -81,6 +83,7 @@ class Health:
         self._running: dict[int, tuple[Side, float]] = {}
         self._numbers = itertools.count()
         self._since = 0.0
+        self._pause_s = period_s
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="store-health", daemon=True)
         self._thread.start()
@@ -143,7 +146,7 @@ class Health:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(self._has_news, self._period_s)
+                self._condition.wait_for(self._has_news, self._pause_s)
                 if self._closing:
                     return
                 sides = self._suspected | self._down.keys() | self._slow()
