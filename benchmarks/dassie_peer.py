@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.peers import Peer, run
@@ -16,12 +17,13 @@ BIN = Path(sys.executable).parent
 class Server:
     """A `pachd` process on a folder; `address` says where it listens."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "stderr").open("w") as log:
             self.process = subprocess.Popen(
-                [BIN / "pachd", "--data", folder / "data", "--port", "0"],
+                [BIN / "pachd", "--data", folder / "data", "--port", "0", *flags],
+                env={**os.environ, **(env or {})},
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

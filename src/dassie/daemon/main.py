@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from dassie.daemon import config as configuration
 from dassie.daemon.configuration.arguments import CONFIG, DOCTOR
 from dassie.daemon.lock import FolderLock
+from dassie.daemon.memory import share_one_heap
 from dassie.daemon.privacy import keep_memory_private
 from dassie.errors import DassieError
 
@@ -31,6 +32,7 @@ EXIT_FAILURE, EXIT_USAGE = 1, 2
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point of the command; returns the exit status."""
+    share_one_heap()
     try:
         loaded = configuration.load(sys.argv[1:] if arguments is None else arguments, os.environ)
     except DassieError as error:

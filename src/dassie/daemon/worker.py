@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from dassie.daemon.memory import share_one_heap
 from dassie.daemon.storage import open_for_worker
 from dassie.errors import DassieError
 from dassie.pps.sandbox.settings import SandboxSettings
@@ -46,6 +47,7 @@ log = logging.getLogger(__name__)
 
 def main() -> int:
     """Read the order, work, exit."""
+    share_one_heap()
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:

@@ -49,10 +49,11 @@ class Limits:
         A request costs as much time as a megabyte or two, so gaps are read along; and one stream
         moves less than the line can, so several packs are under way, read ahead and written.
         """
-        writers = max(1, min(4, concurrency))
+        writers = max(1, min(5, concurrency))
         return cls(
-            pack_bytes=16 * MIB,
-            buffer_bytes=96 * MIB,
+            pack_bytes=10 * MIB,
+            buffer_bytes=64 * MIB,
+            probe_bytes=2 * MIB,
             read_bytes=16 * MIB,
             read_gap=MIB,
             fetch_threads=max(1, min(16, concurrency)),

@@ -22,6 +22,9 @@ Range = tuple[int, int]
 class Shelf(Protocol):
     """A place that keeps blocks. Thread-safe, bounded in bytes; may lose anything at any time."""
 
+    capacity: int
+    """In bytes."""
+
     def read(self, block: Block, ranges: Sequence[Range]) -> list[bytes] | None:
         """Those parts, cut to the block's end; `None` when the block is not kept."""
 
@@ -38,7 +41,7 @@ class MemoryShelf:
     """Blocks in memory."""
 
     def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
+        self.capacity = capacity
         self._blocks: OrderedDict[Block, bytes] = OrderedDict()
         self._lock = threading.Lock()
         self.size = 0
@@ -58,7 +61,7 @@ class MemoryShelf:
         with self._lock:
             self.size += len(data) - len(self._blocks.pop(block, b""))
             self._blocks[block] = data
-            while self.size > self._capacity:
+            while self.size > self.capacity:
                 _, dropped = self._blocks.popitem(last=False)
                 self.size -= len(dropped)
 

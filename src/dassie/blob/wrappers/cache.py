@@ -27,10 +27,8 @@ _MUCH_BLOCKS = 4
 _FEW_BLOCKS = 4
 _MOST_BLOCKS = (64 << 20) // BLOCK_BYTES
 """More than a pack has."""
-_LONG_READS = 4
+_LONG_READS = 2
 """Reads of so much under way at a time: each is held in memory."""
-_PASSED = 4096
-"""Large reads that are remembered."""
 
 
 class CachedStore(Wrapper):
@@ -48,10 +46,13 @@ class CachedStore(Wrapper):
         self._long_reads = threading.BoundedSemaphore(_LONG_READS)
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight] = {}
-        self._passed: OrderedDict[tuple[str, int], None] = OrderedDict()
+        # Of more than fits, the first part would be gone before it is wanted again.
+        self._room = max((shelf.capacity for shelf in shelves), default=0)
+        self._passed: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._passed_bytes = 0
 
     def get_range(self, key: str, offset: int, length: int) -> bytes:
-        if length >= LARGE_BYTES and not self._was_passed(key, offset):
+        if length >= LARGE_BYTES and not self._was_passed(key, offset, length):
             numbers = _numbers(offset, length)
             if not all(self._has(key, number) for number in numbers):
                 self._counted("cache_miss")
@@ -93,15 +94,16 @@ class CachedStore(Wrapper):
         for shelf in self._shelves:
             shelf.forget(key)
 
-    def _was_passed(self, key: str, offset: int) -> bool:
+    def _was_passed(self, key: str, offset: int, length: int) -> bool:
         """Whether this large read was made before; it has been now."""
         with self._lock:
-            known = (key, offset) in self._passed
-            self._passed[key, offset] = None
-            self._passed.move_to_end((key, offset))
-            if len(self._passed) > _PASSED:
-                self._passed.popitem(last=False)
-            return known
+            known = self._passed.pop((key, offset), 0)
+            self._passed[key, offset] = length
+            self._passed_bytes += length - known
+            while self._passed_bytes > self._room:
+                _, dropped = self._passed.popitem(last=False)
+                self._passed_bytes -= dropped
+            return known > 0
 
     def _has(self, key: str, number: int) -> bool:
         return any(shelf.has((key, number)) for shelf in self._shelves)

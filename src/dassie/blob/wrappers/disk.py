@@ -51,7 +51,7 @@ class DiskShelf:
         self, folder: str, capacity: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._folder = Path(folder)
-        self._capacity = capacity
+        self.capacity = capacity
         self._clock = clock
         self._lock = threading.Lock()
         self._files: OrderedDict[Block, _File] | None = None
@@ -80,7 +80,7 @@ class DiskShelf:
             return _hashed(block) in self._known()
 
     def keep(self, block: Block, data: bytes) -> None:
-        if len(data) > self._capacity // 4 or self._clock() < self._idle_until:
+        if len(data) > self.capacity // 4 or self._clock() < self._idle_until:
             return
         name = _hashed(block)
         header = _header(name, data)
@@ -104,7 +104,7 @@ class DiskShelf:
     def _surplus(self, files: OrderedDict[Block, _File]) -> list[Block]:
         """The blocks used longest ago that are too many."""
         surplus: list[Block] = []
-        excess = self.size - self._capacity
+        excess = self.size - self.capacity
         for name, file in files.items():
             if excess <= 0:
                 break
