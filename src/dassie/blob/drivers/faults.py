@@ -80,6 +80,8 @@ NO_KEY = frozenset({"BlobNotFound", "NoSuchKey"})
 REGION = frozenset(
     {"AuthorizationHeaderMalformed", "InvalidRegion", "PermanentRedirect", "TemporaryRedirect"}
 )
+_NO_ROOM = "no space left on device"
+"""MinIO says so inside an InternalError."""
 _CLOCK_WORDS = ("difference between the request time", "date is too old", "request has expired")
 
 
@@ -103,7 +105,7 @@ def refusal(answer: Answer, doing: Doing) -> DassieError:
     words = answer.words()
     text = f"{doing}: {words}"
     code, status = answer.code, answer.status
-    if code in FULL or status == 507:
+    if code in FULL or status == 507 or _NO_ROOM in answer.message.lower():
         return StoreFull(text, words)
     if clock_refused(answer):
         return StoreUnavailable(f"{text}{_clock(answer)}", words)
