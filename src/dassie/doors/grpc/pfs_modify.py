@@ -15,7 +15,7 @@ from asyncio import wrap_future
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dassie._proto.pfs import pfs_pb2
 from dassie.doors.grpc import convert
@@ -23,7 +23,9 @@ from dassie.doors.grpc.calls import Call, Requests, parse
 from dassie.errors import Aborted, InvalidArgument
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
-from dassie.pfs.web import Fetch
+
+if TYPE_CHECKING:
+    from dassie.pfs.web import Fetch
 
 
 class ModifyMethods:
@@ -93,6 +95,8 @@ class Writing:
         """
         assert self._modification is not None  # noqa: S101 - `apply` was called first
         add = parse(pfs_pb2.ModifyFileRequest, batch[0]).add_file
+        from dassie.pfs.web import Fetch  # few streams need it, and every start would wait for it
+
         self._fetch = Fetch(add.url.URL)
         if self._stopped:
             raise Interrupted
