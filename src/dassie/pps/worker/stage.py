@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,8 +25,6 @@ from dassie.storage.store import Storage
 from dassie.storage.types import Content, Dir
 
 SMALL_FILE: Final = 1 << 20
-BATCH_BYTES: Final = 16 << 20
-BATCH_FILES: Final = 2000
 SECOND: Final = 1_000_000_000
 
 Stamp = tuple[int, int, int, int]
@@ -67,6 +66,10 @@ class Slot:
         return f"{self.folder}/copies"
 
 
+_File = tuple["_Placing", str, Content]
+"""A file to be written: where, its path below `/pfs`, what it holds."""
+
+
 class Stager:
     """Makes slots. One thread at a time may call it."""
 
@@ -104,30 +107,28 @@ class Stager:
 
     def _stage(self, slots: Sequence[Slot]) -> None:
         started = time.perf_counter()
-        batch: list[tuple[_Placing, str, Content]] = []
-        size = 0
-        for slot in slots:
-            placing = _Placing(slot, self._owner)
-            for rel, content in self._plan(placing):
-                slot.download_bytes += content.size
-                if content.size > SMALL_FILE:
-                    placing.write(rel, content, self._storage.read(content))
-                    continue
-                batch.append((placing, rel, content))
-                size += content.size
-                if size >= BATCH_BYTES or len(batch) >= BATCH_FILES:
-                    self._write(batch)
-                    batch, size = [], 0
-        self._write(batch)
+        waiting: deque[_File] = deque()
+        for group in self._storage.read_groups(self._contents(slots, waiting)):
+            if isinstance(group, list):
+                for whole in group:
+                    placing, rel, content = waiting.popleft()
+                    placing.write(rel, content, (whole,))
+            else:
+                placing, rel, content = waiting.popleft()
+                placing.write(rel, content, group)
         spent = int((time.perf_counter() - started) * 1e6) // len(slots)
         for slot in slots:
             slot.download_us += spent
             slot.staged, slot.error = True, ""
 
-    def _write(self, batch: list[tuple[_Placing, str, Content]]) -> None:
-        whole = self._storage.read_many([content for _, _, content in batch])
-        for (placing, rel, content), data in zip(batch, whole, strict=True):
-            placing.write(rel, content, (data,))
+    def _contents(self, slots: Sequence[Slot], waiting: deque[_File]) -> Iterator[Content]:
+        """What the files of all slots hold; which files, goes to the end of `waiting`."""
+        for slot in slots:
+            placing = _Placing(slot, self._owner)
+            for rel, content in self._plan(placing):
+                slot.download_bytes += content.size
+                waiting.append((placing, rel, content))
+                yield content
 
     def _plan(self, placing: _Placing) -> Iterator[tuple[str, Content]]:
         """Make everything of a datum but the files with content, which are yielded."""
