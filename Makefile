@@ -17,7 +17,7 @@ VERSITYGW := github.com/versity/versitygw/cmd/versitygw@latest
 # Servers that the tests start would compile the whole library anew each time.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-stores lint types imports sizes proto-check tests bench lock clean
+.PHONY: demo test test-stores lint types imports sizes proto-check tests bench bench-store lock clean
 
 demo: $(DEMO)            ## the image tutorial on real photographs; KEEP=1 leaves the server running
 	@$(BIN)/python examples/images/demo.py $(if $(KEEP),--keep)
@@ -70,11 +70,15 @@ tests: $(READY) $(WANTED:%=$(STORES)/%/.ready)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-stores: export DASSIE_TEST_STORES = swift,swift-old,seaweedfs,rclone
+test-stores: export DASSIE_TEST_MATRIX = full
 test-stores: $(READY) $(WANTED:%=$(STORES)/%/.ready) $(STORES)/minio/bin/go.ready $(STORES)/versitygw/bin/go.ready
 	$(BIN)/python -m pytest -m stores   ## every test that runs on a real store, on all that can be had
 
 bench: $(READY)          ## the rows of docs/performance.md; prints ratios against peers run in the same minutes
 	$(BIN)/python benchmarks/run.py
+
+bench-store: $(READY) $(STORES)/seaweedfs/.ready $(STORES)/rclone/.ready   ## the same files by rclone copy, on one store
+	$(BIN)/python benchmarks/store.py
 
 lock: $(READY)           ## after changing dependencies in pyproject.toml
 	$(BIN)/python scripts/lock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,7 +52,23 @@ def _cases() -> list[Case]:
     return cases
 
 
-CASES = [pytest.param(case, id=str(case), marks=pytest.mark.stores) for case in _cases()]
+LEAN = [
+    Case("swift", "obstore"),
+    Case("swift", "botocore", "v2", tls=True),
+    Case("swift-old", "botocore"),
+    Case("seaweedfs", "obstore"),
+    Case("seaweedfs", "open", tls=True),
+    Case("rclone", "botocore"),
+]
+"""Each store by the driver that its profile chooses, each driver and signature once: the time of
+`make test` allows no more. `make test-stores` runs all of them."""
+
+
+def _wanted() -> list[Case]:
+    return _cases() if os.environ.get("DASSIE_TEST_MATRIX") == "full" else LEAN
+
+
+CASES = [pytest.param(case, id=str(case), marks=pytest.mark.stores) for case in _wanted()]
 
 
 def profile_of(store: RunningStore, signature: str = "v4", **more: Any) -> Profile:

@@ -134,8 +134,18 @@ def always(fault: Fault, match: Match = ANY) -> Plan:
 
 
 def every(n: int, fault: Fault, match: Match = ANY) -> Plan:
-    """Each `n`-th matching request, not the first."""
-    return _numbered(fault, match, lambda number: number % n == 0)
+    """Each `n`-th matching request, not the first; but no object twice in a row, which a client
+    that repeats what failed need not outlast."""
+    struck: set[str] = set()
+
+    def spare(request: Request) -> bool:
+        if request.key in struck:
+            struck.discard(request.key)
+            return True
+        struck.add(request.key)
+        return False
+
+    return _numbered(fault, match, lambda number: number % n == 0, spare)
 
 
 def first(n: int, fault: Fault, match: Match = ANY) -> Plan:
@@ -158,7 +168,12 @@ def any_of(*plans: Plan) -> Plan:
     return plan
 
 
-def _numbered(fault: Fault, match: Match, chosen: Callable[[int], bool]) -> Plan:
+def _numbered(
+    fault: Fault,
+    match: Match,
+    chosen: Callable[[int], bool],
+    spare: Callable[[Request], bool] = lambda _: False,
+) -> Plan:
     numbers = itertools.count(1)
     lock = threading.Lock()
 
@@ -166,7 +181,7 @@ def _numbered(fault: Fault, match: Match, chosen: Callable[[int], bool]) -> Plan
         if not match(request):
             return None
         with lock:
-            number = next(numbers)
-        return fault if chosen(number) else None
+            struck = chosen(next(numbers)) and not spare(request)
+        return fault if struck else None
 
     return plan
