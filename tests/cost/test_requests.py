@@ -81,6 +81,15 @@ def test_small_files_are_read_by_the_pack(place, blob):
     assert not blob.count()
 
 
+def test_small_files_in_the_order_of_their_paths(place, blob):
+    place.put(sorted(small_files(30_000)))
+    packs = blob.count()["put", "pack"]
+    place.fresh()
+    blob.count()
+    place.tar_bytes()
+    assert blob.count()["get_range", "pack"] <= 1.2 * packs
+
+
 def test_same_files_again_are_not_sent(place, blob):
     place.put(small_files(2000))
     place.put([("/large", random.Random(2).randbytes(20 * MIB))])

@@ -49,7 +49,7 @@ class Limits:
         A request costs as much time as a megabyte or two, so gaps are read along; and one stream
         moves less than the line can, so several packs are under way, read ahead and written.
         """
-        writers = max(1, min(5, concurrency))
+        writers = max(1, min(4, concurrency))
         return cls(
             pack_bytes=10 * MIB,
             buffer_bytes=64 * MIB,

@@ -23,7 +23,9 @@ LARGE_BYTES = 256 << 10
 _GAP_BLOCKS = 2
 """Blocks that are read along to save a request, at most."""
 _MUCH_BLOCKS = 4
-"""From so many blocks on, the rest of the object is fetched too."""
+_MUCH_BYTES = 512 << 10
+"""When so much is wanted at a time, or parts so far from one another, whoever asks is going through
+the object: the rest of it is fetched too."""
 _FEW_BLOCKS = 4
 _MOST_BLOCKS = (64 << 20) // BLOCK_BYTES
 """More than a pack has."""
@@ -69,7 +71,8 @@ class CachedStore(Wrapper):
             with self._alone(key) as flight:
                 # Another thread may have brought them while this one waited.
                 missing = self._take(key, missing, wanted, found)
-                for first, end in self._runs(key, missing):
+                much = sum(length for _, length in ranges) >= _MUCH_BYTES
+                for first, end in self._runs(key, missing, much=much):
                     blocks = self._fetch(key, first, end)
                     for number in missing:
                         if first <= number < end:
@@ -127,7 +130,7 @@ class CachedStore(Wrapper):
                 missing.append(number)
         return sorted(missing)
 
-    def _runs(self, key: str, missing: Sequence[int]) -> Iterator[tuple[int, int]]:
+    def _runs(self, key: str, missing: Sequence[int], *, much: bool) -> Iterator[tuple[int, int]]:
         """Ranges of blocks to fetch, each with one request."""
         at = 0
         while at < len(missing):
@@ -136,7 +139,7 @@ class CachedStore(Wrapper):
                 last = missing[at]
                 at += 1
             end = last + 1
-            if end - first >= _MUCH_BLOCKS:
+            if much or end - first >= _MUCH_BLOCKS:
                 first, end = self._stretched(key, first, end)
                 while at < len(missing) and missing[at] < end:
                     at += 1
