@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from dassie.blob.drivers.botocore import BotocoreStore
 from dassie.blob.drivers.obstore import ObstoreStore
 from dassie.blob.open import open_store
 from dassie.blob.profile import Profile
-from tests.stores import RunningStore
+from tests.stores import EVERY_CASE, RunningStore
 
 _NUMBERS = itertools.count(1)
 
@@ -56,19 +55,17 @@ LEAN = [
     Case("swift", "obstore"),
     Case("swift", "botocore", "v2", tls=True),
     Case("swift-old", "botocore"),
-    Case("seaweedfs", "obstore"),
     Case("seaweedfs", "open", tls=True),
     Case("rclone", "botocore"),
 ]
-"""Each store by the driver that its profile chooses, each driver and signature once: the time of
-`make test` allows no more. `make test-stores` runs all of them."""
+"""Each store by the driver that its profile chooses, each driver and signature once."""
 
 
-def _wanted() -> list[Case]:
-    return _cases() if os.environ.get("DASSIE_TEST_MATRIX") == "full" else LEAN
-
-
-CASES = [pytest.param(case, id=str(case), marks=pytest.mark.stores) for case in _wanted()]
+CASES = [
+    pytest.param(case, id=str(case), marks=pytest.mark.stores)
+    for case in _cases()
+    if EVERY_CASE or case in LEAN
+]
 
 
 def profile_of(store: RunningStore, signature: str = "v4", **more: Any) -> Profile:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.served import LARGE, SMALL, Bench
+from tests.stores import EVERY_CASE
 from tests.stores.faults import (
     BAD_GATEWAY,
     INTERNAL,
@@ -32,7 +33,7 @@ DRIVERS = {"v4": ("--storage-signature", "v4"), "v2": ("--storage-signature", "v
 """They are of different libraries."""
 
 
-@pytest.fixture(scope="module", params=DRIVERS)
+@pytest.fixture(scope="module", params=DRIVERS if EVERY_CASE else ["v4"])
 def bench(
     request: pytest.FixtureRequest, stores: Stores, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Bench]:

@@ -7,15 +7,22 @@ is a store that lies, `tests.stores.ca` makes certificates.
 
 from __future__ import annotations
 
+import os
+
 from tests.stores.ca import TestCA
 from tests.stores.processes import NotStarted
 from tests.stores.recipes import RECIPES, installed, start
 from tests.stores.running import RunningStore
 
-__all__ = ["NAMES", "NotStarted", "RunningStore", "TestCA", "available", "start"]
+__all__ = ["EVERY_CASE", "NAMES", "NotStarted", "RunningStore", "TestCA", "available", "start"]
 
 NAMES = tuple(RECIPES)
 """Every real store that could be there."""
+
+
+EVERY_CASE = os.environ.get("DASSIE_TEST_MATRIX") == "full"
+"""Whether every case is wanted on every store (`make test-stores`), or a choice of them that fits
+the ten minutes of `make test`."""
 
 
 def available() -> list[str]:
