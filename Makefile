@@ -67,7 +67,7 @@ proto-check: $(READY)
 
 tests: export DASSIE_TEST_STORES = swift,swift-old,seaweedfs,rclone
 tests: $(READY) $(WANTED:%=$(STORES)/%/.ready)
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-stores: export DASSIE_TEST_STORES = swift,swift-old,seaweedfs,rclone
 test-stores: export DASSIE_TEST_MATRIX = full

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dassie.base.chunking import MIN_CHUNK_BYTES
+from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 from dassie.base.hashing import digest
 from dassie.blob.drivers.memory import MemoryStore
 from dassie.blob.wrappers.faulty import FailNth, FaultyStore
@@ -51,6 +51,26 @@ def test_hash_is_of_the_content_however_written(storage, size):
     assert content.size == size
     assert b"".join(storage.read(content)) == data
     assert list(storage.read_many([content, content])) == [data, data]
+
+
+@pytest.mark.parametrize("limit", [1, 3 << 20, 1 << 30])
+@pytest.mark.parametrize(
+    "size", [0, 1, MIN_CHUNK_BYTES, MIN_CHUNK_BYTES + 1, MAX_CHUNK_BYTES, len(BIG)]
+)
+def test_an_open_file_is_cut_as_its_bytes_are(storage, tmp_path, monkeypatch, size, limit):
+    monkeypatch.setattr("dassie.storage.writer._WINDOW", MAX_CHUNK_BYTES)
+    monkeypatch.setattr("dassie.storage.writer._BESIDE", 64 << 10)
+    (tmp_path / "file").write_bytes(BIG[:size])
+    with (tmp_path / "file").open("rb") as file, storage.session() as upload:
+        writer = upload.writer()
+        while writer.fill(file.fileno(), limit):
+            assert writer.size <= size
+        assert writer.size == size
+        content = writer.close()
+        assert content == write(upload, [BIG[:size]])
+        upload.flush()
+    assert content.hash == digest(BIG[:size])
+    assert b"".join(storage.read(content)) == BIG[:size]
 
 
 def test_reused_buffer(storage):

@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
 from dassie.client.handover import Handover
+from dassie.client.passing import PASSED_BYTES, Passage
 from dassie.client.scan import Directory, scan
 from dassie.client.stat_cache import HASH_BYTES, StatCache
 
@@ -82,12 +83,21 @@ class FileColumns:
     chunk_lengths: list[int] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class PassedFile:
+    """An open file that the server shall read itself; it stays open until that has happened."""
+
+    descriptor: int
+    path: str
+
+
 @dataclass(slots=True)
 class Batch:
     """Chunks to offer, and the files that are complete once they are stored.
 
     data: per chunk its bytes, or the path of the file to read them from if the server lacks them.
     window: lent to this batch; goes back when it is sent.
+    passed: instead of all that, one file.
     """
 
     hashes: list[bytes] = field(default_factory=list)
@@ -96,6 +106,7 @@ class Batch:
     size: int = 0
     window: bytearray | None = None
     full: bool = False
+    passed: PassedFile | None = None
 
     def add(self, path: str, size: int, digest: bytes, data: Buffer | str) -> None:
         """A file of one chunk, or of none."""
@@ -117,16 +128,22 @@ class Reader:
     """Turns sources into batches. `run` is the body of the reading thread.
 
     skip_known: files that look as they did at the last upload are there already; say nothing.
+    passage: for large files, when the server is on this machine.
     """
 
-    def __init__(self, cache: StatCache, *, skip_known: bool, tally: Tally) -> None:
+    def __init__(
+        self, cache: StatCache, *, skip_known: bool, tally: Tally, passage: Passage | None = None
+    ) -> None:
         self.batches: Handover[Batch] = Handover(3)
         self.windows: Handover[bytearray] = Handover(WINDOWS)
+        self.taken: Handover[bytes] = Handover(1)
+        """Hashes of passed files, as the server has read them."""
         self.uploaded = StatCache()
         """What the cache shall hold when the upload has succeeded."""
         self._cache = cache
         self._skip_known = skip_known
         self._tally = tally
+        self._passage = passage
         self._batch = Batch()
         self._lent = 0
 
@@ -156,6 +173,7 @@ class Reader:
         """Wake the reading thread and end it."""
         self.batches.shut()
         self.windows.shut()
+        self.taken.shut()
 
     def _found(self, files: int, size: int) -> None:
         self._tally.found_files += files
@@ -221,6 +239,8 @@ class Reader:
         its content."""
         descriptor = os.open(local, _READ, dir_fd=folder)
         try:
+            if size >= PASSED_BYTES and self._passage is not None and self._passage.is_open():
+                return self._pass(descriptor, destination)
             # Asking for much more than there is costs more than the reading.
             data = os.read(descriptor, min(size, MIN_CHUNK_BYTES) + 1)
             if len(data) == size <= MIN_CHUNK_BYTES:
@@ -232,6 +252,13 @@ class Reader:
         finally:
             os.close(descriptor)
         return digest
+
+    def _pass(self, descriptor: int, destination: str) -> bytes:
+        """Let the server read a file; the hash of what it found."""
+        self._hand_over()
+        self._batch.passed = PassedFile(descriptor, destination)
+        self._hand_over()
+        return self.taken.get()
 
     def _large(self, reader: BinaryIO, destination: str, head: bytes) -> bytes:
         """A file in windows; `head` was read from it already. The hash of its content."""
@@ -279,7 +306,7 @@ class Reader:
             self._hand_over()
 
     def _hand_over(self) -> None:
-        if self._batch.hashes or self._batch.files.paths:
+        if self._batch.hashes or self._batch.files.paths or self._batch.passed:
             self.batches.put(self._batch)
         self._batch = Batch()
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from dassie.base.wire import with_field
 from dassie.client import stat_cache
-from dassie.client.batches import Batch, Buffer, Folder, Reader, Source, Tally
+from dassie.client.batches import Batch, Buffer, Folder, PassedFile, Reader, Source, Tally
 from dassie.client.errors import from_call
 from dassie.client.handover import Handover
+from dassie.client.passing import Passage, may_pass
 from dassie.client.refs import CommitRef
 from dassie.client.scan import Directory, scan_ahead
 from dassie.errors import Aborted, DataLoss
@@ -119,11 +120,14 @@ class _Upload:
         self._commit = commit
         self._options = options
         self._cache = cache
+        self._passage = Passage() if may_pass(connection.target.host) else None
         self._answers: Handover[bytes] = Handover(2 * _ASKED_AHEAD)
+        self._taken: Handover[bytes] = Handover(1)
         self._failure: BaseException | None = None
         self._tally = Tally()
         self._sent_files = 0
         self._sent_bytes = 0
+        self._taken_bytes = 0
 
     def run(
         self,
@@ -131,7 +135,9 @@ class _Upload:
         skip_known: bool,
         scanned: Iterator[Directory] | None = None,
     ) -> UploadResult:
-        self.reader = Reader(self._cache, skip_known=skip_known, tally=self._tally)
+        self.reader = Reader(
+            self._cache, skip_known=skip_known, tally=self._tally, passage=self._passage
+        )
         reading = threading.Thread(
             target=self.reader.run, args=(sources, scanned), name="upload-read", daemon=True
         )
@@ -141,6 +147,9 @@ class _Upload:
         finally:
             self.reader.stop()
             self._answers.shut()
+            self._taken.shut()
+            if self._passage is not None:
+                self._passage.close()
             reading.join()
         self.reader.uploaded.root_hash = done.root_hash
         names = sum(uploaded.known.names.count(b"\0") + 1 for uploaded in self._directories())
@@ -170,10 +179,15 @@ class _Upload:
         done = None
         try:
             for answer in call:
-                if answer.HasField("missing"):
+                body = answer.WhichOneof("body")
+                if body == "missing":
                     self._answers.put(answer.missing.missing)
-                else:
+                elif body == "taken":
+                    self._on_taken(answer.taken)
+                elif body == "done":
                     done = answer.done
+                elif body == "opened" and self._passage is not None:
+                    self._passage.settle(answer.opened.socket, answer.opened.token)
         except grpc.RpcError as error:
             if self._failure is not None:
                 raise self._failure from None
@@ -191,11 +205,18 @@ class _Upload:
 
         try:
             opening = bulk_pb2.Open(
-                commit=messages.commit(self._commit), expected_root_hash=expected_root_hash
+                commit=messages.commit(self._commit),
+                expected_root_hash=expected_root_hash,
+                pass_files=self._passage is not None,
             )
             yield bulk_pb2.PutRequest(open=opening).SerializeToString()
             asked: deque[Batch] = deque()
             for number, batch in enumerate(self.reader.batches):
+                if batch.passed is not None:
+                    while asked:
+                        yield from self._send(asked.popleft())
+                    yield from self._pass(batch.passed)
+                    continue
                 if batch.hashes:
                     query = bulk_pb2.Query(id=number, hashes=b"".join(batch.hashes))
                     yield bulk_pb2.PutRequest(query=query).SerializeToString()
@@ -222,6 +243,27 @@ class _Upload:
             self._sent_files += len(batch.files.paths)
         self._sent_bytes += batch.size
         self._report()
+
+    def _pass(self, file: PassedFile) -> Iterator[bytes]:
+        """Hand over an open file, and wait while the server reads it."""
+        from dassie._proto.dassie import bulk_pb2
+
+        assert self._passage is not None  # noqa: S101 - else there would be no such batch
+        self._passage.send(file.descriptor)
+        passed = bulk_pb2.PassedFile(path=file.path, append=self._options.append)
+        yield bulk_pb2.PutRequest(passed=passed).SerializeToString()
+        self.reader.taken.put(self._taken.get())
+
+    def _on_taken(self, taken: Any) -> None:
+        """The server has read more of a passed file, or all of it. Nothing is sent meanwhile."""
+        self._sent_bytes += taken.size - self._taken_bytes
+        self._taken_bytes = taken.size
+        if taken.hash:
+            self._taken_bytes = 0
+            self._sent_files += 1
+        self._report()
+        if taken.hash:
+            self._taken.put(taken.hash)
 
     def _missing_chunks(self, batch: Batch, missing: bytes) -> Iterator[bytes]:
         hashes: list[bytes] = []

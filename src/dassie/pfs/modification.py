@@ -18,7 +18,8 @@ from dassie.pfs.reading import find
 from dassie.pfs.views import View
 from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR, Content, Dir
-from dassie.storage.upload import FileWriter, Upload
+from dassie.storage.upload import Upload
+from dassie.storage.writer import FileWriter
 
 _FEW = 4
 
@@ -46,11 +47,19 @@ class Modification:
         self._waiting = 0
         self._writer: FileWriter | None = None
 
+    @staticmethod
+    def check_file(path: str) -> str:
+        """The path in its usual form. Raises `InvalidArgument` when no file can have it."""
+        cleaned = clean(path)
+        if cleaned == "/" or path.endswith("/"):
+            raise InvalidArgument(f"{path!r} names a directory: not allowed in path of a file")
+        return cleaned
+
     def add(self, path: str, data: Buffer, datum: str = "") -> None:
         """Append to a file. Consecutive calls for one path make one file of any size."""
         if self._at != (path, datum):
             self._end_file()
-            self._path, self._datum = self._check_file(path), datum
+            self._path, self._datum = self.check_file(path), datum
             self._at = (path, datum)
         if self._writer is None:
             self._pieces.append(data)
@@ -84,7 +93,7 @@ class Modification:
         """Files whose contents this stream's `upload` holds already."""
         self._end_file()
         if not _are_clean(paths):
-            paths = [self._check_file(path) for path in paths]
+            paths = [self.check_file(path) for path in paths]
         self.files += len(paths)
         if append:
             for path, content in zip(paths, contents, strict=True):
@@ -110,7 +119,7 @@ class Modification:
         if isinstance(entry.node, Dir):
             self.edits.graft(clean(dst), entry.node, append=append)
             return
-        path = self._check_file(dst)
+        path = self.check_file(dst)
         self.files += 1
         if not append:
             self.edits.delete(path, datum)
@@ -131,13 +140,6 @@ class Modification:
         self._pieces, self._waiting, self._at = [], 0, None
         self.files += 1
         self.edits.add(self._path, content, self._datum)
-
-    @staticmethod
-    def _check_file(path: str) -> str:
-        cleaned = clean(path)
-        if cleaned == "/" or path.endswith("/"):
-            raise InvalidArgument(f"{path!r} names a directory: not allowed in path of a file")
-        return cleaned
 
 
 def _are_small_files(paths: Sequence[str], data: Sequence[bytes]) -> bool:

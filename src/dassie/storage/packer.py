@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
+from blake3 import blake3
+
 from dassie.blob.api import BlobStore, Buffer
 from dassie.errors import DassieError
 from dassie.storage import codec, pack
@@ -21,6 +23,7 @@ from dassie.storage.types import ChunkIndex, ChunkLocation
 
 MIN_PACK_BYTES = 512 << 10
 _INLINE_BYTES = 1 << 20
+_HASH_THREADS = 2
 
 Pack = tuple[str, int, list[tuple[bytes, ChunkLocation]]]
 """A stored pack: key, size, and what is where in it."""
@@ -42,6 +45,7 @@ class PackPool:
         self._batches = index if isinstance(index, BatchIndex) else None
         self.limits = limits
         self._executor = ThreadPoolExecutor(limits.seal_threads, thread_name_prefix="pack")
+        self._hashing = ThreadPoolExecutor(_HASH_THREADS, thread_name_prefix="hash")
         self._lock = threading.Lock()
         self._held = 0
         self._packers = 0
@@ -111,7 +115,12 @@ class PackPool:
     def record_later(self, packs: list[Pack]) -> Future[None]:
         return self._executor.submit(self.record, packs)
 
+    def hash_later(self, whole: blake3, data: Buffer) -> Future[object]:
+        """Go on with a hash in the background; the buffer must not change until it is done."""
+        return self._hashing.submit(whole.update, data)
+
     def close(self) -> None:
+        self._hashing.shutdown(wait=True)
         self._executor.shutdown(wait=True)
 
 

@@ -8,11 +8,14 @@ reachable before `flush` and, inside that transaction, `publish`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from itertools import compress, islice
 from typing import TYPE_CHECKING
 
-from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
-from dassie.base.hashing import digest, digests, hasher
+from blake3 import blake3
+
+from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
+from dassie.base.hashing import digest, digests
 from dassie.blob.api import Buffer
 from dassie.errors import InvalidArgument
 from dassie.storage import chunklist, edit
@@ -24,11 +27,11 @@ from dassie.storage.nodes import NodeCache, NodeReader
 from dassie.storage.packer import Packer, PackPool
 from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, ChunkLocation, Content, Dir, Edit
 from dassie.storage.warm import warm
+from dassie.storage.writer import FileWriter
 
 if TYPE_CHECKING:
     from dassie.meta.transaction import Tx
 
-_WINDOW = 2 * MAX_CHUNK_BYTES
 _KNOWN_LIMIT = 1 << 16
 
 
@@ -49,6 +52,7 @@ class Upload:
         self._probe_chunks = pool.limits.probe_chunks
         self._probe_bytes = pool.limits.probe_bytes
         self._edit_batch = pool.limits.edit_batch
+        self._pool = pool
         self._packer = Packer(pool)
         self._unprobed: dict[bytes, Buffer] = {}
         self._unprobed_bytes = 0
@@ -200,6 +204,10 @@ class Upload:
 
     # -- used by the writer of files and of nodes
 
+    def hash_later(self, whole: blake3, data: Buffer) -> Future[object]:
+        """Go on with a hash in another thread."""
+        return self._pool.hash_later(whole, data)
+
     def take(self, name: bytes, data: Buffer) -> None:
         """Keep a chunk whose name is right and whose bytes will not change."""
         if name in self._unprobed:
@@ -286,69 +294,6 @@ class Upload:
 
 def _wrong_length(name: bytes, have: int, length: int) -> InvalidArgument:
     return InvalidArgument(f"chunk {name.hex()} has {have} bytes, not {length}")
-
-
-class FileWriter:
-    """A file written piece by piece. `close` returns its content."""
-
-    def __init__(self, upload: Upload, chunks: list[tuple[bytes, int]] | None = None) -> None:
-        self._upload = upload
-        self._chunks = chunks or []
-        self._size = sum(length for _, length in self._chunks)
-        self._parts: list[bytes] = []
-        self._waiting = 0
-        self._cutter: Cutter | None = None
-        self._whole = hasher() if self._chunks else None
-
-    def write(self, data: Buffer) -> None:
-        """The buffer may be reused after return."""
-        view = memoryview(data)
-        for start in range(0, len(view), _WINDOW):
-            piece = view[start : start + _WINDOW]
-            whole_object = type(data) is bytes and len(piece) == len(data)
-            self._parts.append(data if whole_object else bytes(piece))  # type: ignore[arg-type]
-            self._waiting += len(piece)
-            if self._waiting >= _WINDOW:
-                self._cut(final=False)
-
-    def pass_over(self, data: Buffer) -> None:
-        """Bytes of the chunks the writer was made with: they count for the hash only."""
-        if self._whole is not None:
-            self._whole.update(data)
-
-    def close(self) -> Content:
-        if not self._chunks and self._waiting <= MIN_CHUNK_BYTES:
-            return self._upload.put(b"".join(self._parts))
-        if self._waiting:
-            self._cut(final=True)
-        if len(self._chunks) == 1:
-            return Content(self._chunks[0][0], self._size)
-        if self._whole is None:
-            raise AssertionError("a file of several chunks was not hashed")
-        ref = chunklist.store(self._chunks, self._upload.take)
-        return Content(self._whole.digest(), self._size, ref)
-
-    def _cut(self, *, final: bool) -> None:
-        window = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
-        if self._cutter is None:
-            self._cutter = Cutter()
-        lengths = self._cutter.cut(window, final=final)
-        view = memoryview(window)
-        at = 0
-        if self._whole is None and not (final and not self._chunks and len(lengths) == 1):
-            self._whole = hasher()
-        cut = sum(lengths)
-        if self._whole is not None:
-            self._whole.update(view[:cut])
-        for length in lengths:
-            chunk = view[at : at + length]
-            name = digest(chunk)
-            self._upload.take(name, chunk)
-            self._chunks.append((name, length))
-            at += length
-        self._size += cut
-        self._parts = [bytes(view[cut:])] if cut < len(view) else []
-        self._waiting = len(view) - cut
 
 
 class _NodeStore(NodeReader):

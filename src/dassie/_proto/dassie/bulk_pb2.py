@@ -26,7 +26,7 @@ from dassie._proto.pfs import pfs_pb2 as pfs_dot_pfs__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11\x64\x61ssie/bulk.proto\x12\x0e\x64\x61ssie.bulk.v1\x1a\rpfs/pfs.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe0\x01\n\nPutRequest\x12$\n\x04open\x18\x01 \x01(\x0b\x32\x14.dassie.bulk.v1.OpenH\x00\x12&\n\x05query\x18\x02 \x01(\x0b\x32\x15.dassie.bulk.v1.QueryH\x00\x12(\n\x06\x63hunks\x18\x03 \x01(\x0b\x32\x16.dassie.bulk.v1.ChunksH\x00\x12&\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x15.dassie.bulk.v1.FilesH\x00\x12*\n\x07\x64\x65letes\x18\x05 \x01(\x0b\x32\x17.dassie.bulk.v1.DeletesH\x00\x42\x06\n\x04\x62ody\"B\n\x04Open\x12\x1e\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\x1a\n\x12\x65xpected_root_hash\x18\x02 \x01(\x0c\"#\n\x05Query\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x01(\x0c\"7\n\x06\x43hunks\x12\x0e\n\x06hashes\x18\x01 \x01(\x0c\x12\x0f\n\x07lengths\x18\x02 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x88\x01\n\x05\x46iles\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63hunk_counts\x18\x04 \x03(\r\x12\x14\n\x0c\x63hunk_hashes\x18\x05 \x01(\x0c\x12\x15\n\rchunk_lengths\x18\x06 \x03(\r\x12\x0e\n\x06\x61ppend\x18\x07 \x01(\x08\"\x18\n\x07\x44\x65letes\x12\r\n\x05paths\x18\x01 \x03(\t\"g\n\x0bPutResponse\x12*\n\x07missing\x18\x01 \x01(\x0b\x32\x17.dassie.bulk.v1.MissingH\x00\x12$\n\x04\x64one\x18\x02 \x01(\x0b\x32\x14.dassie.bulk.v1.DoneH\x00\x42\x06\n\x04\x62ody\"&\n\x07Missing\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07missing\x18\x02 \x01(\x0c\"[\n\x04\x44one\x12\x1e\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\r\n\x05\x66iles\x18\x03 \x01(\x04\x12\x11\n\tnew_bytes\x18\x04 \x01(\x04\"L\n\nGetRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nallow_glob\x18\x03 \x01(\x08\"q\n\x08GetFrame\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0f\n\x07lengths\x18\x03 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x05 \x01(\x04\x12\x13\n\x0btotal_files\x18\x06 \x01(\x04\"J\n\x0bListRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\x12\x11\n\trecursive\x18\x02 \x01(\x08\x12\x0c\n\x04glob\x18\x03 \x01(\t\"\x88\x01\n\tListFrame\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x01(\x0c\x12-\n\tcommitted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x06\x63ommit\x18\x05 \x01(\x0b\x32\x0e.pfs_v2.Commit2\xcb\x01\n\x04\x42ulk\x12\x42\n\x03Put\x12\x1a.dassie.bulk.v1.PutRequest\x1a\x1b.dassie.bulk.v1.PutResponse(\x01\x30\x01\x12=\n\x03Get\x12\x1a.dassie.bulk.v1.GetRequest\x1a\x18.dassie.bulk.v1.GetFrame0\x01\x12@\n\x04List\x12\x1b.dassie.bulk.v1.ListRequest\x1a\x19.dassie.bulk.v1.ListFrame0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x11\x64\x61ssie/bulk.proto\x12\x0e\x64\x61ssie.bulk.v1\x1a\rpfs/pfs.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x02\n\nPutRequest\x12$\n\x04open\x18\x01 \x01(\x0b\x32\x14.dassie.bulk.v1.OpenH\x00\x12&\n\x05query\x18\x02 \x01(\x0b\x32\x15.dassie.bulk.v1.QueryH\x00\x12(\n\x06\x63hunks\x18\x03 \x01(\x0b\x32\x16.dassie.bulk.v1.ChunksH\x00\x12&\n\x05\x66iles\x18\x04 \x01(\x0b\x32\x15.dassie.bulk.v1.FilesH\x00\x12*\n\x07\x64\x65letes\x18\x05 \x01(\x0b\x32\x17.dassie.bulk.v1.DeletesH\x00\x12,\n\x06passed\x18\x06 \x01(\x0b\x32\x1a.dassie.bulk.v1.PassedFileH\x00\x42\x06\n\x04\x62ody\"V\n\x04Open\x12\x1e\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\x1a\n\x12\x65xpected_root_hash\x18\x02 \x01(\x0c\x12\x12\n\npass_files\x18\x03 \x01(\x08\"#\n\x05Query\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x01(\x0c\"7\n\x06\x43hunks\x12\x0e\n\x06hashes\x18\x01 \x01(\x0c\x12\x0f\n\x07lengths\x18\x02 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x88\x01\n\x05\x46iles\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x01(\x0c\x12\x14\n\x0c\x63hunk_counts\x18\x04 \x03(\r\x12\x14\n\x0c\x63hunk_hashes\x18\x05 \x01(\x0c\x12\x15\n\rchunk_lengths\x18\x06 \x03(\r\x12\x0e\n\x06\x61ppend\x18\x07 \x01(\x08\"\x18\n\x07\x44\x65letes\x12\r\n\x05paths\x18\x01 \x03(\t\"*\n\nPassedFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x61ppend\x18\x02 \x01(\x08\"\xb9\x01\n\x0bPutResponse\x12*\n\x07missing\x18\x01 \x01(\x0b\x32\x17.dassie.bulk.v1.MissingH\x00\x12$\n\x04\x64one\x18\x02 \x01(\x0b\x32\x14.dassie.bulk.v1.DoneH\x00\x12(\n\x06opened\x18\x03 \x01(\x0b\x32\x16.dassie.bulk.v1.OpenedH\x00\x12&\n\x05taken\x18\x04 \x01(\x0b\x32\x15.dassie.bulk.v1.TakenH\x00\x42\x06\n\x04\x62ody\"\'\n\x06Opened\x12\x0e\n\x06socket\x18\x01 \x01(\t\x12\r\n\x05token\x18\x02 \x01(\x0c\"#\n\x05Taken\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0c\n\x04hash\x18\x02 \x01(\x0c\"&\n\x07Missing\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x0f\n\x07missing\x18\x02 \x01(\x0c\"[\n\x04\x44one\x12\x1e\n\x06\x63ommit\x18\x01 \x01(\x0b\x32\x0e.pfs_v2.Commit\x12\x11\n\troot_hash\x18\x02 \x01(\x0c\x12\r\n\x05\x66iles\x18\x03 \x01(\x04\x12\x11\n\tnew_bytes\x18\x04 \x01(\x04\"L\n\nGetRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nallow_glob\x18\x03 \x01(\x08\"q\n\x08GetFrame\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0f\n\x07lengths\x18\x03 \x03(\r\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x0btotal_bytes\x18\x05 \x01(\x04\x12\x13\n\x0btotal_files\x18\x06 \x01(\x04\"J\n\x0bListRequest\x12\x1a\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x0c.pfs_v2.File\x12\x11\n\trecursive\x18\x02 \x01(\x08\x12\x0c\n\x04glob\x18\x03 \x01(\t\"\x88\x01\n\tListFrame\x12\r\n\x05paths\x18\x01 \x03(\t\x12\r\n\x05sizes\x18\x02 \x03(\x04\x12\x0e\n\x06hashes\x18\x03 \x01(\x0c\x12-\n\tcommitted\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x06\x63ommit\x18\x05 \x01(\x0b\x32\x0e.pfs_v2.Commit2\xcb\x01\n\x04\x42ulk\x12\x42\n\x03Put\x12\x1a.dassie.bulk.v1.PutRequest\x1a\x1b.dassie.bulk.v1.PutResponse(\x01\x30\x01\x12=\n\x03Get\x12\x1a.dassie.bulk.v1.GetRequest\x1a\x18.dassie.bulk.v1.GetFrame0\x01\x12@\n\x04List\x12\x1b.dassie.bulk.v1.ListRequest\x1a\x19.dassie.bulk.v1.ListFrame0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,31 +34,37 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'dassie.bulk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PUTREQUEST']._serialized_start=86
-  _globals['_PUTREQUEST']._serialized_end=310
-  _globals['_OPEN']._serialized_start=312
-  _globals['_OPEN']._serialized_end=378
-  _globals['_QUERY']._serialized_start=380
-  _globals['_QUERY']._serialized_end=415
-  _globals['_CHUNKS']._serialized_start=417
-  _globals['_CHUNKS']._serialized_end=472
-  _globals['_FILES']._serialized_start=475
-  _globals['_FILES']._serialized_end=611
-  _globals['_DELETES']._serialized_start=613
-  _globals['_DELETES']._serialized_end=637
-  _globals['_PUTRESPONSE']._serialized_start=639
-  _globals['_PUTRESPONSE']._serialized_end=742
-  _globals['_MISSING']._serialized_start=744
-  _globals['_MISSING']._serialized_end=782
-  _globals['_DONE']._serialized_start=784
-  _globals['_DONE']._serialized_end=875
-  _globals['_GETREQUEST']._serialized_start=877
-  _globals['_GETREQUEST']._serialized_end=953
-  _globals['_GETFRAME']._serialized_start=955
-  _globals['_GETFRAME']._serialized_end=1068
-  _globals['_LISTREQUEST']._serialized_start=1070
-  _globals['_LISTREQUEST']._serialized_end=1144
-  _globals['_LISTFRAME']._serialized_start=1147
-  _globals['_LISTFRAME']._serialized_end=1283
-  _globals['_BULK']._serialized_start=1286
-  _globals['_BULK']._serialized_end=1489
+  _globals['_PUTREQUEST']._serialized_end=356
+  _globals['_OPEN']._serialized_start=358
+  _globals['_OPEN']._serialized_end=444
+  _globals['_QUERY']._serialized_start=446
+  _globals['_QUERY']._serialized_end=481
+  _globals['_CHUNKS']._serialized_start=483
+  _globals['_CHUNKS']._serialized_end=538
+  _globals['_FILES']._serialized_start=541
+  _globals['_FILES']._serialized_end=677
+  _globals['_DELETES']._serialized_start=679
+  _globals['_DELETES']._serialized_end=703
+  _globals['_PASSEDFILE']._serialized_start=705
+  _globals['_PASSEDFILE']._serialized_end=747
+  _globals['_PUTRESPONSE']._serialized_start=750
+  _globals['_PUTRESPONSE']._serialized_end=935
+  _globals['_OPENED']._serialized_start=937
+  _globals['_OPENED']._serialized_end=976
+  _globals['_TAKEN']._serialized_start=978
+  _globals['_TAKEN']._serialized_end=1013
+  _globals['_MISSING']._serialized_start=1015
+  _globals['_MISSING']._serialized_end=1053
+  _globals['_DONE']._serialized_start=1055
+  _globals['_DONE']._serialized_end=1146
+  _globals['_GETREQUEST']._serialized_start=1148
+  _globals['_GETREQUEST']._serialized_end=1224
+  _globals['_GETFRAME']._serialized_start=1226
+  _globals['_GETFRAME']._serialized_end=1339
+  _globals['_LISTREQUEST']._serialized_start=1341
+  _globals['_LISTREQUEST']._serialized_end=1415
+  _globals['_LISTFRAME']._serialized_start=1418
+  _globals['_LISTFRAME']._serialized_end=1554
+  _globals['_BULK']._serialized_start=1557
+  _globals['_BULK']._serialized_end=1760
 # @@protoc_insertion_point(module_scope)

@@ -11,26 +11,30 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PutRequest(_message.Message):
-    __slots__ = ("open", "query", "chunks", "files", "deletes")
+    __slots__ = ("open", "query", "chunks", "files", "deletes", "passed")
     OPEN_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     DELETES_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
     open: Open
     query: Query
     chunks: Chunks
     files: Files
     deletes: Deletes
-    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., chunks: _Optional[_Union[Chunks, _Mapping]] = ..., files: _Optional[_Union[Files, _Mapping]] = ..., deletes: _Optional[_Union[Deletes, _Mapping]] = ...) -> None: ...
+    passed: PassedFile
+    def __init__(self, open: _Optional[_Union[Open, _Mapping]] = ..., query: _Optional[_Union[Query, _Mapping]] = ..., chunks: _Optional[_Union[Chunks, _Mapping]] = ..., files: _Optional[_Union[Files, _Mapping]] = ..., deletes: _Optional[_Union[Deletes, _Mapping]] = ..., passed: _Optional[_Union[PassedFile, _Mapping]] = ...) -> None: ...
 
 class Open(_message.Message):
-    __slots__ = ("commit", "expected_root_hash")
+    __slots__ = ("commit", "expected_root_hash", "pass_files")
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_ROOT_HASH_FIELD_NUMBER: _ClassVar[int]
+    PASS_FILES_FIELD_NUMBER: _ClassVar[int]
     commit: _pfs_pb2.Commit
     expected_root_hash: bytes
-    def __init__(self, commit: _Optional[_Union[_pfs_pb2.Commit, _Mapping]] = ..., expected_root_hash: _Optional[bytes] = ...) -> None: ...
+    pass_files: bool
+    def __init__(self, commit: _Optional[_Union[_pfs_pb2.Commit, _Mapping]] = ..., expected_root_hash: _Optional[bytes] = ..., pass_files: _Optional[bool] = ...) -> None: ...
 
 class Query(_message.Message):
     __slots__ = ("id", "hashes")
@@ -74,13 +78,41 @@ class Deletes(_message.Message):
     paths: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, paths: _Optional[_Iterable[str]] = ...) -> None: ...
 
+class PassedFile(_message.Message):
+    __slots__ = ("path", "append")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    APPEND_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    append: bool
+    def __init__(self, path: _Optional[str] = ..., append: _Optional[bool] = ...) -> None: ...
+
 class PutResponse(_message.Message):
-    __slots__ = ("missing", "done")
+    __slots__ = ("missing", "done", "opened", "taken")
     MISSING_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    OPENED_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
     missing: Missing
     done: Done
-    def __init__(self, missing: _Optional[_Union[Missing, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ...) -> None: ...
+    opened: Opened
+    taken: Taken
+    def __init__(self, missing: _Optional[_Union[Missing, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., opened: _Optional[_Union[Opened, _Mapping]] = ..., taken: _Optional[_Union[Taken, _Mapping]] = ...) -> None: ...
+
+class Opened(_message.Message):
+    __slots__ = ("socket", "token")
+    SOCKET_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
+    socket: str
+    token: bytes
+    def __init__(self, socket: _Optional[str] = ..., token: _Optional[bytes] = ...) -> None: ...
+
+class Taken(_message.Message):
+    __slots__ = ("size", "hash")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    hash: bytes
+    def __init__(self, size: _Optional[int] = ..., hash: _Optional[bytes] = ...) -> None: ...
 
 class Missing(_message.Message):
     __slots__ = ("id", "missing")

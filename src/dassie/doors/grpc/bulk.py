@@ -42,6 +42,10 @@ class BulkService:
                 working = call.threads.submit(stream.take_all, batch)
                 for answer in await asyncio.wrap_future(working):
                     yield answer
+                while stream.is_busy:
+                    working = call.threads.submit(stream.go_on)
+                    for answer in await asyncio.wrap_future(working):
+                        yield answer
             working = call.threads.submit(stream.finish)
             for answer in await asyncio.wrap_future(working):
                 yield answer

@@ -1,14 +1,18 @@
 """One `Put` stream of the bulk service: messages in, edits and stored chunks out. Blocking.
 
-Called by `bulk`, message by message, from one thread at a time. The client has cut and hashed; here
-every chunk's bytes are held against its hash, and the hash of a file of several chunks is computed
-again whenever all its bytes came through this stream.
+Called by `bulk`, from one thread at a time. The client has cut and hashed; here every chunk's bytes
+are held against its hash, and the hash of a file of several chunks is computed again whenever all
+its bytes came through this stream. Large files of a client on this machine come open (`passing`),
+and are cut and hashed here.
 """
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from itertools import accumulate, islice, pairwise
 from typing import Final
 
@@ -18,15 +22,19 @@ from dassie.base.hashing import Buffer, digests, hasher
 from dassie.base.wire import cut_field
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import parse
+from dassie.doors.grpc.passing import Inlet
 from dassie.errors import Aborted, InvalidArgument
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
 from dassie.storage.types import HASH_BYTES, Content
+from dassie.storage.writer import FileWriter
 
 MAX_QUERY: Final = 4096
 _CHUNKS, _CHUNK_DATA = 3, 3
 """Field numbers: `PutRequest.chunks`, `Chunks.data`."""
 _CHUNKS_TAG: Final = _CHUNKS << 3 | 2
+_STEP_BYTES: Final = 64 << 20
+"""Of a passed file: read at a time, before looking whether the client is still there."""
 
 
 class BrokenOff(Aborted):
@@ -42,10 +50,28 @@ class PutStream:
         self._context: AbstractContextManager[Modification] | None = None
         self._modification: Modification | None = None
         self._sequence = ChunkSequence()
+        self._waiting: deque[bytes] = deque()
+        self._inlet: Inlet | None = None
+        self._passed: _PassedFile | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is more to do of what came: `go_on`."""
+        return self._passed is not None or bool(self._waiting)
 
     def take_all(self, messages: Iterable[bytes]) -> list[bulk_pb2.PutResponse]:
-        """`take` each."""
-        return [answer for raw in messages for answer in self.take(raw)]
+        """`take` each, as far as that goes at once."""
+        self._waiting.extend(messages)
+        return self.go_on()
+
+    def go_on(self) -> list[bulk_pb2.PutResponse]:
+        """Read a step of a passed file, or take more messages."""
+        answers: list[bulk_pb2.PutResponse] = []
+        while self._waiting and self._passed is None:
+            answers += self.take(self._waiting.popleft())
+        if self._passed is not None:
+            answers.append(self._read_passed(self._passed))
+        return answers
 
     def take(self, raw: bytes) -> list[bulk_pb2.PutResponse]:
         """Carry out one serialised `PutRequest`; what is to be answered."""
@@ -56,11 +82,13 @@ class PutStream:
         request = parse(bulk_pb2.PutRequest, raw)
         body = request.WhichOneof("body")
         if body == "open":
-            self._open(request.open)
-        elif body == "query":
+            return self._open(request.open)
+        if body == "query":
             return [self._answer(request.query)]
-        elif body == "files":
+        if body == "files":
             self._take_files(request.files)
+        elif body == "passed":
+            self._take_passed(request.passed)
         elif body == "deletes":
             for path in request.deletes.paths:
                 self._open_modification().delete(path)
@@ -85,18 +113,29 @@ class PutStream:
 
     def abandon(self) -> None:
         """Drop everything. Harmless after `finish`, whether that succeeded or not."""
+        if self._passed is not None:
+            self._passed.close()
+        if self._inlet is not None:
+            self._inlet.close()
         context, self._context = self._context, None
         if context is not None:
             with suppress(BrokenOff):
                 context.__exit__(BrokenOff, BrokenOff(), None)
 
-    def _open(self, message: bulk_pb2.Open) -> None:
+    def _open(self, message: bulk_pb2.Open) -> list[bulk_pb2.PutResponse]:
         if self._modification is not None:
             raise InvalidArgument("open may only be the first message of the upload")
         self._context = self._files.modify(
             convert.commit_ref(message.commit), expected_root_hash=message.expected_root_hash
         )
         self._modification = self._context.__enter__()
+        if not message.pass_files:
+            return []
+        opened = bulk_pb2.Opened()
+        if inlet := Inlet.open():
+            self._inlet = inlet
+            opened.socket, opened.token = inlet.name, inlet.token
+        return [bulk_pb2.PutResponse(opened=opened)]
 
     def _open_modification(self) -> Modification:
         if self._modification is None:
@@ -150,6 +189,27 @@ class PutStream:
         modification.add_contents(paths, contents, append=message.append)
         self._sequence = ChunkSequence()
 
+    def _take_passed(self, message: bulk_pb2.PassedFile) -> None:
+        modification = self._open_modification()
+        if self._inlet is None:
+            raise InvalidArgument(f"file {message.path}: this stream did not ask to pass files")
+        path = modification.check_file(message.path)
+        self._passed = _PassedFile(
+            path, message.append, self._inlet.receive(), modification.upload.writer()
+        )
+
+    def _read_passed(self, file: _PassedFile) -> bulk_pb2.PutResponse:
+        taken = bulk_pb2.Taken()
+        if file.read():
+            taken.size = file.writer.size
+        else:
+            self._passed = None
+            file.close()
+            content = file.writer.close()
+            self._open_modification().add_contents([file.path], [content], append=file.append)
+            taken.size, taken.hash = content.size, content.hash
+        return bulk_pb2.PutResponse(taken=taken)
+
     def _content(
         self, path: str, size: int, name: bytes, chunks: list[tuple[bytes, int]]
     ) -> Content:
@@ -161,6 +221,28 @@ class PutStream:
         if content.size != size:
             raise InvalidArgument(f"file {path}: its chunks have {content.size} bytes, not {size}")
         return content
+
+
+@dataclass(slots=True)
+class _PassedFile:
+    """An open file of the client, and how much of it was read."""
+
+    path: str
+    append: bool
+    descriptor: int
+    writer: FileWriter
+
+    def read(self) -> bool:
+        """Whether there may be more."""
+        try:
+            return self.writer.fill(self.descriptor, _STEP_BYTES)
+        except OSError as error:
+            raise InvalidArgument(f"file {self.path}: cannot read it: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
 
 
 class ChunkSequence:

@@ -1,0 +1,309 @@
+"""Large files go to a server on the same machine open: same content, same hashes, no bytes sent."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dassie._proto.dassie import bulk_pb2
+from dassie.base.hashing import digest
+from dassie.client.batches import Folder, LocalFile
+from dassie.client.connection import Connection
+from dassie.client.passing import PASSED_BYTES, Passage
+from dassie.client.refs import CommitRef, RepoRef
+from dassie.client.upload import Progress, UploadOptions, upload
+from dassie.doors.grpc import passing
+from dassie.doors.grpc.bulk_put import PutStream
+from dassie.doors.grpc.passing import Inlet
+from dassie.errors import DassieError, InvalidArgument, NotFound
+from dassie.pfs.files import Files
+from dassie.storage.types import Content
+from tests.bulk.conftest import REF
+from tests.bulk.test_protocol import content, opening
+
+TARGET = CommitRef(RepoRef("default", "data"), branch="master")
+LARGE = random.Random(8).randbytes(PASSED_BYTES + 12_345)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    (tmp_path / "large").write_bytes(LARGE)
+    return tmp_path / "large"
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Descriptors that the server was handed."""
+    seen: list[int] = []
+    receive = Inlet.receive
+
+    def counted(inlet: Inlet) -> int:
+        seen.append(receive(inlet))
+        return seen[-1]
+
+    monkeypatch.setattr(Inlet, "receive", counted)
+    return seen
+
+
+@pytest.fixture
+def sent_chunks(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Bytes of chunks that came in messages."""
+    seen: list[int] = []
+    take = PutStream._take_chunks
+
+    def counted(stream: PutStream, raw: memoryview) -> None:
+        seen.append(len(raw))
+        take(stream, raw)
+
+    monkeypatch.setattr(PutStream, "_take_chunks", counted)
+    return seen
+
+
+def node(files: Files, path: str) -> Content:
+    """The content as the tree has it: with its list of chunks."""
+    found = {entry.path: entry.node for entry in files.walk(REF, "/")[1]}[path]
+    assert isinstance(found, Content)
+    return found
+
+
+def open_files(path: Path) -> int:
+    """How many descriptors of this process are of the file."""
+    count = 0
+    for each in Path("/proc/self/fd").iterdir():
+        try:
+            count += each.readlink() == path
+        except FileNotFoundError:
+            continue  # that of the folder which is being listed
+    return count
+
+
+def test_no_byte_is_sent(
+    connection: Connection, files: Files, large: Path, received: list[int], sent_chunks: list[int]
+) -> None:
+    reports: list[Progress] = []
+    options = UploadOptions(progress=reports.append)
+    result = upload(connection, TARGET, [LocalFile(str(large), "/large")], options)
+    assert content(files) == {"/large": LARGE}
+    assert (result.files, result.bytes) == (1, len(LARGE))
+    assert result.new_bytes >= len(LARGE)
+    assert len(received) == 1
+    assert not sent_chunks
+    assert (reports[-1].files, reports[-1].bytes) == (1, len(LARGE))
+    assert node(files, "/large").hash == digest(LARGE)
+    assert not open_files(large)
+
+
+def test_both_ways_cut_alike(
+    connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = upload(connection, TARGET, [LocalFile(str(large), "/passed")])
+    monkeypatch.setattr("dassie.client.upload.may_pass", lambda _host: False)
+    two = upload(connection, TARGET, [LocalFile(str(large), "/sent")])
+    assert one.new_bytes >= len(LARGE)
+    assert two.new_bytes < 1000  # a node of the tree
+    assert node(files, "/passed") == node(files, "/sent")
+
+
+def test_a_socket_out_of_reach(
+    connection: Connection,
+    files: Files,
+    large: Path,
+    received: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A tunnel makes a server look near that is not."""
+    settle = Passage.settle
+    monkeypatch.setattr(Passage, "settle", lambda self, _name, token: settle(self, "away", token))
+    upload(connection, TARGET, [LocalFile(str(large), "/large")])
+    assert content(files) == {"/large": LARGE}
+    assert not received
+
+
+def test_a_system_without_such_sockets(
+    connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Inlet, "open", classmethod(lambda _cls: None))
+    upload(connection, TARGET, [LocalFile(str(large), "/large")])
+    assert content(files) == {"/large": LARGE}
+
+
+def test_among_small_files(
+    connection: Connection, files: Files, tmp_path: Path, received: list[int]
+) -> None:
+    tree = {f"/{name}": name.encode() for name in "bdf"} | {
+        f"/{name}": name.encode() + LARGE for name in "ace"
+    }
+    for path, data in tree.items():
+        (tmp_path / "tree").mkdir(exist_ok=True)
+        (tmp_path / "tree" / path[1:]).write_bytes(data)
+    folder = [Folder(str(tmp_path / "tree"), "/")]
+    options = UploadOptions(cache_folder=tmp_path / "cache")
+    upload(connection, TARGET, folder, options)
+    assert content(files) == tree
+    assert len(received) == 3
+    again = upload(connection, TARGET, folder, options)
+    assert content(files) == tree
+    assert again.new_bytes == 0
+
+
+def test_appending(connection: Connection, files: Files, large: Path) -> None:
+    source = [LocalFile(str(large), "/large")]
+    upload(connection, TARGET, source)
+    upload(connection, TARGET, source, UploadOptions(append=True))
+    assert content(files) == {"/large": LARGE + LARGE}
+
+
+def test_a_file_that_shrinks_meanwhile(
+    connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is what the server reads."""
+    receive = Inlet.receive
+
+    def cut_off(inlet: Inlet) -> int:
+        os.truncate(large, 1000)
+        return receive(inlet)
+
+    monkeypatch.setattr(Inlet, "receive", cut_off)
+    upload(connection, TARGET, [LocalFile(str(large), "/large")])
+    assert content(files) == {"/large": LARGE[:1000]}
+
+
+# -- what a client may not do
+
+
+class Raw:
+    """A stream worked off by hand, and its socket."""
+
+    def __init__(self, files: Files) -> None:
+        self.stream = PutStream(files)
+        request = opening()
+        request.open.pass_files = True
+        [answer] = self.stream.take(request.SerializeToString())
+        self.opened = answer.opened
+        self.socket = self.connect()
+        self.socket.send(self.opened.token)
+
+    def connect(self) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        made.connect(f"\0{self.opened.socket}")
+        return made
+
+    def announce(self, path: str = "/large") -> list[bulk_pb2.PutResponse]:
+        request = bulk_pb2.PutRequest(passed=bulk_pb2.PassedFile(path=path))
+        answers = self.stream.take_all([request.SerializeToString()])
+        while self.stream.is_busy:
+            answers += self.stream.go_on()
+        return answers
+
+
+@pytest.fixture
+def raw(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[Raw]:
+    monkeypatch.setattr(passing, "_WAIT_S", 0.3)
+    monkeypatch.setattr(passing, "_STRANGER_S", 0.1)
+    made = Raw(files)
+    yield made
+    made.stream.abandon()
+    made.socket.close()
+    with pytest.raises(NotFound):
+        files.view(REF)
+
+
+def test_nothing_handed_over(raw: Raw) -> None:
+    with pytest.raises(InvalidArgument, match="did not hand it over"):
+        raw.announce()
+
+
+def test_a_packet_without_a_descriptor(raw: Raw) -> None:
+    raw.socket.send(b"\0")
+    with pytest.raises(InvalidArgument, match="did not hand it over"):
+        raw.announce()
+
+
+def test_what_is_no_regular_file(raw: Raw, tmp_path: Path) -> None:
+    for opened in (os.pipe()[0], os.open(tmp_path, os.O_RDONLY), os.open("/dev/zero", os.O_RDONLY)):
+        socket.send_fds(raw.socket, [b"\0"], [opened])
+        with pytest.raises(InvalidArgument, match="no regular file"):
+            raw.announce()
+        os.close(opened)
+
+
+def test_a_file_that_cannot_be_read(raw: Raw, large: Path) -> None:
+    descriptor = os.open(large, os.O_WRONLY)
+    socket.send_fds(raw.socket, [b"\0"], [descriptor])
+    os.close(descriptor)
+    with pytest.raises(InvalidArgument, match=r"file /large: cannot read it: Bad file descriptor"):
+        raw.announce()
+    raw.stream.abandon()
+    assert not open_files(large)
+
+
+def test_a_path_that_no_file_can_have(raw: Raw, large: Path) -> None:
+    with large.open("rb") as file:
+        socket.send_fds(raw.socket, [b"\0"], [file.fileno()])
+        with pytest.raises(InvalidArgument, match="directory"):
+            raw.announce("/a/")
+
+
+def test_passing_without_asking(files: Files) -> None:
+    stream = PutStream(files)
+    stream.take(opening().SerializeToString())
+    request = bulk_pb2.PutRequest(passed=bulk_pb2.PassedFile(path="/large"))
+    with pytest.raises(InvalidArgument, match="did not ask"):
+        stream.take(request.SerializeToString())
+    stream.abandon()
+
+
+def test_a_stranger_is_sent_away(
+    files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "_STRANGER_S", 0.1)
+    stream = PutStream(files)
+    request = opening()
+    request.open.pass_files = True
+    [answer] = stream.take(request.SerializeToString())
+    connections = []
+    for token in (b"", b"x" * 16, answer.opened.token + b"x", answer.opened.token):
+        connections.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        connections[-1].connect(f"\0{answer.opened.socket}")
+        if token:
+            connections[-1].send(token)
+    with large.open("rb") as file:
+        for each in reversed(connections):
+            socket.send_fds(each, [b"\0"], [file.fileno()])
+    passed = bulk_pb2.PutRequest(passed=bulk_pb2.PassedFile(path="/large"))
+    answers = stream.take_all([passed.SerializeToString()])
+    assert answers[-1].taken.hash == digest(LARGE)
+    stream.finish()
+    assert content(files) == {"/large": LARGE}
+    stream.abandon()
+    for each in connections:
+        each.close()
+
+
+def test_a_client_that_goes_away(
+    connection: Connection,
+    files: Files,
+    large: Path,
+    received: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dassie.doors.grpc.bulk_put._STEP_BYTES", 1)
+
+    def give_up(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises((KeyboardInterrupt, DassieError)):
+        upload(
+            connection,
+            TARGET,
+            [LocalFile(str(large), "/large")],
+            UploadOptions(progress=give_up),
+        )
+    with pytest.raises(NotFound):
+        files.view(REF)
+    assert len(received) == 1
