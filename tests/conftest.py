@@ -126,10 +126,10 @@ class PostgresCluster:
         return user
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
+        # Not by `user=`: for that Python forks, which a process that has used gRPC may not survive.
+        change = ["setpriv", f"--reuid={self._user}", "--clear-groups"] if self._user else []
         done = subprocess.run(
-            command,
-            user=self._user,
+            [*change, str(self._programs / program), *arguments],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             # pg_ctl's server inherits a pipe and keeps it open: a file does not make us wait.

@@ -15,7 +15,13 @@ from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import DataLoss, FailedPrecondition, Unavailable
 from dassie.meta.database import Database
 from dassie.meta.journal import Journal, JournalAhead, journaled_tables
-from dassie.meta.journal_format import decode_checkpoint, decode_journal, journal_key
+from dassie.meta.journal_format import (
+    decode_checkpoint,
+    decode_journal,
+    encode_changes,
+    encode_journal,
+    journal_key,
+)
 from dassie.meta.rebuild import open_journal, rebuild
 from dassie.meta.schema import counters
 from dassie.pfs import branches, commits, projects, repos
@@ -126,13 +132,80 @@ def test_a_failing_store_undoes_nothing(db: Database, new_database: Make) -> Non
 
 def test_overlapping_objects_are_replayed_once(db: Database, new_database: Make) -> None:
     store = MemoryStore()
-    work(Graph(db, ManualClock(), journal=Journal(db, store)))
-    # As after a crash before the outbox was emptied.
     work(Graph(db, ManualClock(), journal=Journal(db, store)), 5)
-    Journal(db, store).flush()
+    entries = [
+        entry
+        for item in store.list("journal/")
+        for entry in decode_journal(item.key, store.get(item.key))
+    ]
+    again = [(entry.seq, encode_changes(entry.changes)) for entry in entries[2:5]]
+    store.put(journal_key(again[0][0], again[-1][0]), encode_journal(again))
     other = new_database()
     rebuild(store, other)
     assert contents(other) == contents(db)
+
+
+def test_a_start_writes_nothing_again(db: Database, new_database: Make) -> None:
+    store = MemoryStore()
+    work(Graph(db, ManualClock(), journal=Journal(db, store)))
+    keys = [item.key for item in store.list()]
+    journal = Journal(db, store)
+    assert journal.flush()
+    assert [item.key for item in store.list()] == keys
+    work(Graph(db, ManualClock(), journal=journal))
+    other = new_database()
+    rebuild(store, other)
+    assert contents(other) == contents(db)
+
+
+def checkpointed(db: Database, store: MemoryStore, times: int) -> list[str]:
+    """Keys of the checkpoints after that much work."""
+    journal = Journal(db, store)
+    for _ in range(times):
+        work(Graph(db, ManualClock(), journal=journal))
+        journal.checkpoint()
+    work(Graph(db, ManualClock(), journal=journal))
+    return [item.key for item in store.list("checkpoint/")]
+
+
+def test_what_two_checkpoints_replace_can_go(db: Database, new_database: Make) -> None:
+    store = MemoryStore()
+    first, second, third = checkpointed(db, store, 3)
+    old = Journal(db, store).superseded()
+    assert first in old
+    assert not {second, third} & set(old)
+    assert {key.partition("/")[0] for key in old} == {"checkpoint", "journal"}
+    store.delete(old)
+    assert Journal(db, store).superseded() == []
+    other = new_database()
+    rebuild(store, other)
+    assert contents(other) == contents(db)
+    # One of them is enough, whichever it is.
+    for lost in (third, second):
+        data = store.get(lost)
+        store.delete([lost])
+        store.put(lost, [data[:-3]])
+        other = new_database()
+        rebuild(store, other)
+        assert contents(other) == contents(db)
+        store.delete([lost])
+        store.put(lost, [data])
+
+
+def test_nothing_goes_for_a_checkpoint_that_cannot_be_read(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MemoryStore()
+    assert Journal(db, store).superseded() == []
+    [only] = checkpointed(db, store, 1)
+    assert Journal(db, store).superseded() == []
+    _, second, _ = checkpointed(db, store, 2)
+    data = store.get(second)
+    store.delete([second])
+    store.put(second, [data[:-3]])
+    assert Journal(db, store).superseded() == []
+    assert second in caplog.text
+    assert store.get(only)
 
 
 def test_a_gap_is_not_passed_over(db: Database, new_database: Make) -> None:

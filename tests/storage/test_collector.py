@@ -56,6 +56,17 @@ def assert_whole(durable, db, root, data):
     assert check(durable, db, root) == []
 
 
+def test_what_checkpoints_replace_goes_last(durable, db):
+    root, _ = store(durable, db)
+    for key in ("journal/1", "journal/2"):
+        durable.blob.put(key, [b"{}"])
+    collector = Collector(db, durable, POLICY, superseded=lambda: ["journal/1"])
+    assert collector.run_once(lambda tx: [root], dry_run=True).pruned == ["journal/1"]
+    assert [info.key for info in durable.blob.list("journal/")] == ["journal/1", "journal/2"]
+    assert collector.run_once(lambda tx: [root]).pruned == ["journal/1"]
+    assert [info.key for info in durable.blob.list("journal/")] == ["journal/2"]
+
+
 def test_deletes_after_grace(durable, db, clock):
     kept, data = store(durable, db)
     garbage, _ = store(durable, db)

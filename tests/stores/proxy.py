@@ -63,6 +63,9 @@ class Proxy:
         """Those that met a fault."""
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
+        self._running = 0
+        """Requests that are being answered."""
+        self._all_over = threading.Condition(self._lock)
         self._open: set[socket.socket] = set()
         self._closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
@@ -74,15 +77,23 @@ class Proxy:
 
     def count(self, kind: str = "") -> int:
         """Requests so far, of one kind or all."""
+        self._settle()
         return sum(not kind or kind == one.request.kind for one in list(self.exchanges))
 
     def kinds(self) -> Counter[str]:
+        self._settle()
         return Counter(one.request.kind for one in list(self.exchanges))
 
     def clear(self) -> None:
         """Forget what was counted."""
+        self._settle()
         self.exchanges.clear()
         self.struck.clear()
+
+    def _settle(self) -> None:
+        """A client has its answer a moment before that is noted here."""
+        with self._all_over:
+            self._all_over.wait_for(lambda: self._running == 0, 0.2)
 
     # -- coming and going ---------------------------------------------------------------------
 
@@ -173,6 +184,8 @@ class Proxy:
             self.struck.append(request)
         under_way = _UnderWay(self, client, upstream, head, fault)
         status = 0
+        with self._lock:
+            self._running += 1
         try:
             self._wait(self.latency_s + fault.delay_s)
             under_way.at("before")
@@ -180,6 +193,9 @@ class Proxy:
         finally:
             done = Exchange(request, status, under_way.received, under_way.sent)
             self.exchanges.append(done)
+            with self._all_over:
+                self._running -= 1
+                self._all_over.notify_all()
         return under_way.goes_on
 
     def _wait(self, seconds: float) -> None:

@@ -93,7 +93,7 @@ class Daemon:
         policy = Policy(
             grace=timedelta(seconds=config.gc_grace), skew=timedelta(0) if alone else SKEW
         )
-        self._collector = Collector(self._database, self._storage, policy)
+        self._collector = Collector(self._database, self._storage, policy, self._journal.superseded)
         self._chores = [
             Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep),
             Chore("collector", config.gc_period, self._collect),

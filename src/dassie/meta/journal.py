@@ -4,7 +4,8 @@ A transaction's changes of journaled tables lie in `journal_outbox` when it comm
 what lies there as one object, for however many transactions wait (group commit); it is called
 before anything finished is acknowledged. A flush that fails undoes nothing: it is tried again in
 the background, and said in the log. A checkpoint holds whole tables, so that a rebuild need not
-replay everything. Objects are written once; nothing here deletes one.
+replay everything, and what came before the last two is `superseded`. Objects are written once;
+nothing here deletes one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 
-from dassie.errors import DassieError, FailedPrecondition
+from dassie.errors import DassieError, DataLoss, FailedPrecondition
 from dassie.meta.database import Database
 from dassie.meta.journal_format import (
     CHECKPOINT_PREFIX,
@@ -25,6 +26,7 @@ from dassie.meta.journal_format import (
     TableRows,
     checkpoint_key,
     checkpoint_seq,
+    decode_checkpoint,
     encode_checkpoint,
     encode_journal,
     journal_key,
@@ -39,6 +41,7 @@ CHECKPOINT_EVERY: Final = 2000
 """Journal objects between two checkpoints."""
 BATCH: Final = 500
 """Transactions in one journal object, at most."""
+_CHECKPOINTS_KEPT: Final = 2
 _KEEP_FLUSHED: Final = 200
 """Rows of the outbox that may stay after they were written: removing them is a transaction too."""
 _IDLE_S: Final = 1.0
@@ -88,13 +91,12 @@ class Journal:
         self._db = db
         self._store = store
         self._lock = threading.Lock()
-        self._flushed = 0
         self._rows_kept = 0
         self._objects = 0
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        stored, self._objects = _stored(store)
+        stored, self._flushed, self._objects = _stored(store)
         with db.read() as tx:
             known: int = tx.execute(LAST).scalar() or 0
         if stored > known:
@@ -143,6 +145,25 @@ class Journal:
         self._objects = 0
         return last
 
+    def superseded(self) -> list[str]:
+        """Keys of objects that a rebuild will not ask for: what lies before the last checkpoint but
+        one, when that can be read. So one damaged checkpoint costs nothing."""
+        checkpoints = [item.key for item in self._store.list(CHECKPOINT_PREFIX)]
+        journal = [item.key for item in self._store.list(JOURNAL_PREFIX)]
+        if len(checkpoints) < _CHECKPOINTS_KEPT:
+            return []
+        oldest = checkpoints[-_CHECKPOINTS_KEPT]
+        until = checkpoint_seq(oldest)
+        old = checkpoints[:-_CHECKPOINTS_KEPT]
+        old += [key for key in journal if journal_span(key)[1] <= until]
+        try:
+            for _ in decode_checkpoint(oldest, self._store.get(oldest)) if old else ():
+                pass
+        except DataLoss as error:
+            _log.warning("keeping the whole journal, as a checkpoint is damaged: %s", error)
+            return []
+        return old
+
     def _write_batch(self) -> bool:
         """Write one object; whether more waits."""
         with self._db.read() as tx:
@@ -183,16 +204,16 @@ class Journal:
         return True
 
 
-def _stored(store: ObjectStore) -> tuple[int, int]:
-    """The last transaction in the store, and the number of journal objects since a checkpoint."""
-    last = 0
+def _stored(store: ObjectStore) -> tuple[int, int, int]:
+    """The last transaction in the store, the last one in a journal object (0: none was looked at),
+    and the number of journal objects since a checkpoint."""
+    last = journaled = objects = 0
     for item in store.list(CHECKPOINT_PREFIX):
         last = checkpoint_seq(item.key)
-    objects = 0
     for item in store.list(JOURNAL_PREFIX, after=before(last)):
-        last = max(last, journal_span(item.key)[1])
+        journaled = max(journaled, journal_span(item.key)[1])
         objects += 1
-    return last, objects
+    return max(last, journaled), journaled, objects
 
 
 def before(seq: int) -> str:

@@ -1,4 +1,5 @@
-"""An empty database from the journal: the newest checkpoint, then every transaction after it.
+"""An empty database from the journal: the newest checkpoint that is whole, then every transaction
+after it.
 
 `storage.recover` does the same for the chunk index, from pack footers. What was never finished, and
 what is not journaled (file sets, logs, progress of jobs), is gone.
@@ -6,6 +7,7 @@ what is not journaled (file sets, logs, progress of jobs), is gone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -32,6 +34,8 @@ from dassie.meta.journal_format import (
 )
 from dassie.meta.schema import counters, metadata
 from dassie.meta.transaction import JOURNAL_COUNTER, Tx
+
+_log = logging.getLogger(__name__)
 
 _PER_TRANSACTION = 1000
 """Journal entries replayed in one transaction."""
@@ -101,18 +105,21 @@ def _require_empty(tx: Tx) -> None:
 
 
 def _load_checkpoint(store: ObjectStore, db: Database) -> int:
-    key = ""
-    for item in store.list(CHECKPOINT_PREFIX):
-        key = item.key
-    if not key:
-        return 0
-    with db.write() as tx:
-        for part in decode_checkpoint(key, store.get(key)):
-            rows = [dict(zip(part.columns, row, strict=True)) for row in part.rows]
-            if rows:
-                tx.conn.execute(sa.insert(_table(part.table)), rows)
-        _set_counter(tx, _UNFINISHED, 1)
-    return checkpoint_seq(key)
+    """Load the newest checkpoint that is whole; the number of its last transaction, 0 without."""
+    for key in reversed([item.key for item in store.list(CHECKPOINT_PREFIX)]):
+        data = store.get(key)
+        try:
+            with db.write() as tx:
+                for part in decode_checkpoint(key, data):
+                    rows = [dict(zip(part.columns, row, strict=True)) for row in part.rows]
+                    if rows:
+                        tx.conn.execute(sa.insert(_table(part.table)), rows)
+                _set_counter(tx, _UNFINISHED, 1)
+        except DataLoss as error:
+            _log.warning("rebuilding without a checkpoint: %s", error)
+        else:
+            return checkpoint_seq(key)
+    return 0
 
 
 def _entries(store: ObjectStore, last: int) -> Iterator[Entry]:

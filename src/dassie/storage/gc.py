@@ -12,6 +12,7 @@ A run has a snapshot of the database, marks from the roots, and then judges pack
   is copied to a new pack, and the old one condemned in the transaction that says so.
 * An object without a row (its writer died between the two) gets a row that is condemned from the
   start, and goes the same way.
+* Objects of the journal that its checkpoints replace are deleted at the end of a run.
 
 It may run beside writers and beside other collectors, in other processes too. When something
 reachable cannot be read, the run ends with that error before it has deleted anything.
@@ -87,7 +88,10 @@ class Report:
     repacked: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     """Objects without a row that were found."""
+    pruned: list[str] = field(default_factory=list)
+    """Objects of the journal that checkpoints replace."""
     freed_bytes: int = 0
+    """In packs."""
     kept: dict[str, str] = field(default_factory=dict)
     """Packs that hold nothing marked and stay for now: why."""
 
@@ -121,10 +125,18 @@ class _Snapshot:
 class Collector:
     """One object may be shared; runs of it must not overlap."""
 
-    def __init__(self, db: Database, storage: Storage, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        storage: Storage,
+        policy: Policy | None = None,
+        superseded: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """`superseded`: keys of objects beside the packs that nobody will ask for again."""
         self._db = db
         self._storage = storage
         self._policy = policy or Policy()
+        self._superseded = superseded
 
     def run_once(self, roots: Roots, *, dry_run: bool = False) -> Report:
         """Mark, judge, delete. `roots` yields every tree and content that must be kept."""
@@ -141,6 +153,7 @@ class Collector:
         report.deleted = [pack.key for pack in delete]
         report.repacked = [pack.key for pack in repack]
         report.freed_bytes = sum(pack.size for pack in delete)
+        report.pruned = list(self._superseded())
         if not dry_run:
             self._act(snapshot, condemn, reprieve, report.abandoned)
             gone = self._delete(snapshot, delete)
@@ -148,6 +161,7 @@ class Collector:
             report.freed_bytes = sum(pack.size for pack in gone)
             worn = [(pack.key, pack.size) for pack in repack]
             Repacker(self._db, self._storage).run(worn, marks)
+            self._storage.blob.delete(report.pruned)
         return report
 
     def _snapshot(self, roots: Roots) -> _Snapshot:
