@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 from dassie._proto.dassie import bulk_pb2
+from dassie.base import passing
 from dassie.base.hashing import digest
+from dassie.base.passing import PASSED_BYTES, Meeting, NotPassed, Passage
 from dassie.client.batches import Folder, LocalFile
 from dassie.client.connection import Connection
-from dassie.client.passing import PASSED_BYTES, Passage
-from dassie.client.refs import CommitRef, RepoRef
+from dassie.client.download import Progress as DownloadProgress
+from dassie.client.download import download
+from dassie.client.passing import ToServer
+from dassie.client.refs import CommitRef, FileRef, RepoRef
 from dassie.client.upload import Progress, UploadOptions, upload
-from dassie.doors.grpc import passing
+from dassie.doors.grpc import bulk_get
 from dassie.doors.grpc.bulk_put import PutStream
-from dassie.doors.grpc.passing import Inlet
-from dassie.errors import DassieError, InvalidArgument, NotFound
+from dassie.errors import DassieError, DataLoss, InvalidArgument, NotFound
 from dassie.pfs.files import Files
 from dassie.storage.types import Content
 from tests.bulk.conftest import REF
@@ -40,13 +43,13 @@ def large(tmp_path: Path) -> Path:
 def received(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Descriptors that the server was handed."""
     seen: list[int] = []
-    receive = Inlet.receive
+    receive = Passage.receive
 
-    def counted(inlet: Inlet) -> int:
-        seen.append(receive(inlet))
+    def counted(passage: Passage) -> int:
+        seen.append(receive(passage))
         return seen[-1]
 
-    monkeypatch.setattr(Inlet, "receive", counted)
+    monkeypatch.setattr(Passage, "receive", counted)
     return seen
 
 
@@ -117,19 +120,24 @@ def test_a_socket_out_of_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A tunnel makes a server look near that is not."""
-    settle = Passage.settle
-    monkeypatch.setattr(Passage, "settle", lambda self, _name, token: settle(self, "away", token))
+    settle = ToServer.settle
+    monkeypatch.setattr(ToServer, "settle", lambda self, _name, token: settle(self, "away", token))
     upload(connection, TARGET, [LocalFile(str(large), "/large")])
     assert content(files) == {"/large": LARGE}
     assert not received
 
 
 def test_a_system_without_such_sockets(
-    connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+    connection: Connection,
+    files: Files,
+    large: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Inlet, "open", classmethod(lambda _cls: None))
+    monkeypatch.setattr(Meeting, "offer", classmethod(lambda _cls: None))
     upload(connection, TARGET, [LocalFile(str(large), "/large")])
     assert content(files) == {"/large": LARGE}
+    assert get(connection, tmp_path / "out") == {"/large": LARGE}
 
 
 def test_among_small_files(
@@ -162,15 +170,147 @@ def test_a_file_that_shrinks_meanwhile(
     connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What counts is what the server reads."""
-    receive = Inlet.receive
+    receive = Passage.receive
 
-    def cut_off(inlet: Inlet) -> int:
+    def cut_off(passage: Passage) -> int:
         os.truncate(large, 1000)
-        return receive(inlet)
+        return receive(passage)
 
-    monkeypatch.setattr(Inlet, "receive", cut_off)
+    monkeypatch.setattr(Passage, "receive", cut_off)
     upload(connection, TARGET, [LocalFile(str(large), "/large")])
     assert content(files) == {"/large": LARGE[:1000]}
+
+
+# -- and out again
+
+
+def get(connection: Connection, to: Path, path: str = "/") -> dict[str, bytes]:
+    download(connection, FileRef(TARGET, path), to, place=lambda name: name.lstrip("/"))
+    return {f"/{p.relative_to(to)}": p.read_bytes() for p in to.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def stored(connection: Connection, tmp_path: Path) -> dict[str, bytes]:
+    """Small files between large ones."""
+    tree = {
+        "/a": LARGE,
+        "/b": b"small",
+        "/c/d": b"d" + LARGE,
+        "/c/empty": b"",
+        "/e": LARGE[: PASSED_BYTES - 1],
+        "/f": LARGE[:PASSED_BYTES],
+    }
+    for path, data in tree.items():
+        local = tmp_path / f"tree{path}"
+        local.parent.mkdir(parents=True, exist_ok=True)
+        local.write_bytes(data)
+    upload(connection, TARGET, [Folder(str(tmp_path / "tree"), "/")])
+    return tree
+
+
+def test_the_server_writes(
+    connection: Connection, stored: dict[str, bytes], tmp_path: Path, received: list[int]
+) -> None:
+    assert get(connection, tmp_path / "all") == stored
+    assert len(received) == 3
+    assert get(connection, tmp_path / "one", "/c/d") == {"/c/d": stored["/c/d"]}
+    assert get(connection, tmp_path / "glob", "/[ab]") == {k: stored[k] for k in ("/a", "/b")}
+    (tmp_path / "all" / "a").write_bytes(b"is replaced")
+    assert get(connection, tmp_path / "all") == stored
+
+
+def test_progress_of_a_download(
+    connection: Connection,
+    stored: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bulk_get, "_STEP_BYTES", 1 << 20)
+    reports: list[DownloadProgress] = []
+    ref = FileRef(TARGET, "/")
+    result = download(
+        connection, ref, tmp_path / "out", place=lambda n: n.lstrip("/"), progress=reports.append
+    )
+    total = sum(map(len, stored.values()))
+    assert (result.files, result.bytes) == (len(stored), total)
+    done = [report.bytes for report in reports]
+    assert done == sorted(done)
+    assert len(set(done)) > 15
+    assert {(report.total_files, report.total_bytes) for report in reports} == {
+        (len(stored), total)
+    }
+
+
+def test_a_download_out_of_reach(
+    connection: Connection,
+    stored: dict[str, bytes],
+    tmp_path: Path,
+    received: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Passage, "to", classmethod(lambda _cls, _name, _token: None))
+    assert get(connection, tmp_path / "out") == stored
+    assert not received
+
+
+def test_a_file_that_cannot_be_written(
+    connection: Connection,
+    stored: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receive = Passage.receive
+
+    def read_only(passage: Passage) -> int:
+        os.close(receive(passage))
+        return os.open("/dev/null", os.O_RDONLY)
+
+    monkeypatch.setattr(Passage, "receive", read_only)
+    with pytest.raises(InvalidArgument, match=r"file /a: cannot write it: Bad file descriptor"):
+        get(connection, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_is_wrong_gets_no_name(
+    connection: Connection,
+    stored: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hash of the whole is known at the end only."""
+    write = bulk_get._write
+
+    def then_fail(descriptor: int, path: str, data: bytes) -> int:
+        count = write(descriptor, path, data)
+        if os.fstat(descriptor).st_size == len(LARGE):
+            raise DataLoss("that is not it")
+        return count
+
+    monkeypatch.setattr(bulk_get, "_write", then_fail)
+    with pytest.raises(DataLoss, match="not it"):
+        get(connection, tmp_path / "out", "/a")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_server_that_never_comes(
+    connection: Connection,
+    stored: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(passing, "_WAIT_S", 0.2)
+
+    class Elsewhere(Passage):
+        def receive(self) -> int:
+            self.close()
+            raise NotPassed("an open file was announced and not handed over")
+
+    monkeypatch.setattr(
+        Passage, "to", classmethod(lambda _cls, _name, _token: Elsewhere(socket.socket()))
+    )
+    with pytest.raises(DassieError):
+        get(connection, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 # -- what a client may not do
@@ -214,13 +354,13 @@ def raw(files: Files, monkeypatch: pytest.MonkeyPatch) -> Iterator[Raw]:
 
 
 def test_nothing_handed_over(raw: Raw) -> None:
-    with pytest.raises(InvalidArgument, match="did not hand it over"):
+    with pytest.raises(InvalidArgument, match=r"not handed over|nobody came"):
         raw.announce()
 
 
 def test_a_packet_without_a_descriptor(raw: Raw) -> None:
     raw.socket.send(b"\0")
-    with pytest.raises(InvalidArgument, match="did not hand it over"):
+    with pytest.raises(InvalidArgument, match=r"not handed over|nobody came"):
         raw.announce()
 
 

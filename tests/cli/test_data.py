@@ -18,6 +18,39 @@ from dassie.cli import exits
 from .conftest import Client
 
 
+def test_a_large_file_comes_and_goes_open(pachctl):
+    data = os.urandom(9 << 20)
+    (pachctl.home / "large.bin").write_bytes(data)
+    pachctl("create", "repo", "large")
+    pachctl("put", "file", "large@master:/d/large.bin", "-f", "large.bin")
+    name = "large@master:/d/large.bin"
+    folder = pachctl.home / "folder"
+    folder.mkdir()
+    (pachctl.home / "old.bin").write_bytes(b"old")
+    (pachctl.home / "link.bin").symlink_to("old.bin")
+    for output, made in (
+        ("new.bin", "new.bin"),
+        ("old.bin", "old.bin"),
+        ("folder", "folder/large.bin"),
+        ("/dev/null", "new.bin"),
+        ("link.bin", "link.bin"),
+    ):
+        run = pachctl.run("get", "file", name, "-o", output)
+        assert run.returncode == 0, run.stderr
+        assert "got 1 file, 9MiB" in run.stderr
+        assert (pachctl.home / made).read_bytes() == data
+    assert not list(pachctl.home.rglob("*.part"))
+    for wrong, words in (
+        (("large@master:/d", "-o", "x"), "is not one file"),
+        (("large@master:/nothing", "-o", "x"), "not found"),
+        ((name, "-o", "no/such/folder"), "No such file"),
+    ):
+        run = pachctl.run("get", "file", *wrong)
+        assert run.returncode != 0
+        assert words in run.stderr
+    assert not (pachctl.home / "x").exists()
+
+
 def test_repos(pachctl: Client) -> None:
     pachctl("create", "repo", "images", "-d", "raw")
     again = pachctl.run("create", "repo", "images")

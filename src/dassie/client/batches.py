@@ -18,8 +18,9 @@ from typing import BinaryIO
 from blake3 import blake3
 
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
+from dassie.base.passing import PASSED_BYTES
 from dassie.client.handover import Handover
-from dassie.client.passing import PASSED_BYTES, Passage
+from dassie.client.passing import ToServer
 from dassie.client.scan import Directory, scan
 from dassie.client.stat_cache import HASH_BYTES, StatCache
 
@@ -132,7 +133,7 @@ class Reader:
     """
 
     def __init__(
-        self, cache: StatCache, *, skip_known: bool, tally: Tally, passage: Passage | None = None
+        self, cache: StatCache, *, skip_known: bool, tally: Tally, passage: ToServer | None = None
     ) -> None:
         self.batches: Handover[Batch] = Handover(3)
         self.windows: Handover[bytearray] = Handover(WINDOWS)

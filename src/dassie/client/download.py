@@ -1,6 +1,7 @@
 """Get files, folders or glob matches into a local folder through the bulk service.
 
-Called by the command line. Frames are written as they come, so memory is bounded by a few of them.
+Called by the command line. Frames are written as they come, so memory is bounded by a few of them;
+large files are written by a server on the same machine (`passing`).
 A file appears under its name only when it is complete. Nothing is written outside of the folder,
 whatever the server's paths or symbolic links lying in the folder say: every directory is opened
 from its parent without following links.
@@ -17,14 +18,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from dassie.base.passing import Meeting, NotPassed
 from dassie.base.wire import cut_field
 from dassie.client.errors import from_call
 from dassie.client.handover import Handover, Shut
+from dassie.client.passing import ForServer, may_pass
 from dassie.client.refs import FileRef
-from dassie.errors import DataLoss, FailedPrecondition
+from dassie.errors import DataLoss, FailedPrecondition, Unavailable
 
 if TYPE_CHECKING:
-    from dassie._proto.dassie.bulk_pb2 import GetFrame
+    from dassie._proto.dassie.bulk_pb2 import GetFrame, GetRequest
     from dassie.client.connection import Connection
 
 _METHOD = "/dassie.bulk.v1.Bulk/Get"
@@ -62,14 +65,21 @@ def download(
     *,
     place: Callable[[str], str],
     progress: Callable[[Progress], None] | None = None,
+    literal: bool = False,
 ) -> DownloadResult:
     """Write what `ref` (a file, directory or glob) means below `folder`, which is made if missing.
 
-    place: path in the repo → path below the folder. Raises the server's error, or `OSError`.
+    place: path in the repo → path below the folder.  literal: `ref` is no glob.
+    Raises the server's error, or `OSError`.
     """
     frames: Handover[Frame] = Handover(_FRAMES_AHEAD)
+    meeting = Meeting.offer() if may_pass(connection.target.host) else None
+    handing = ForServer(meeting) if meeting is not None else None
     receiving = threading.Thread(
-        target=_receive, args=(connection, ref, frames), name="download", daemon=True
+        target=_receive,
+        args=(connection, _request(ref, meeting, literal=literal), frames),
+        name="download",
+        daemon=True,
     )
     receiving.start()
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,30 +89,44 @@ def download(
             for frame, data in frames:
                 total_files = total_files or frame.total_files
                 total_bytes = total_bytes or frame.total_bytes
-                files += _write(tree, frame, data, place)
-                size += len(data)
+                if frame.passed or frame.written:
+                    files += _hand_over(tree, frame, handing, place)
+                    size += frame.written
+                else:
+                    files += _write(tree, frame, data, place)
+                    size += len(data)
                 if progress is not None:
                     progress(Progress(files, size, total_files, total_bytes))
             tree.check_complete()
     finally:
         frames.shut()
         receiving.join()
+        if handing is not None:
+            handing.close()
     if files != total_files:
         raise DataLoss(f"the server announced {total_files} files and sent {files}")
     return DownloadResult(files, size)
 
 
-def _receive(connection: Connection, ref: FileRef, frames: Handover[Frame]) -> None:
+def _request(ref: FileRef, meeting: Meeting | None, *, literal: bool) -> GetRequest:
+    from dassie._proto.dassie import bulk_pb2
+    from dassie.client import messages
+
+    request = bulk_pb2.GetRequest(file=messages.file(ref, ref.path or "/"), allow_glob=not literal)
+    if meeting is not None:
+        request.socket, request.token = meeting.name, meeting.token
+    return request
+
+
+def _receive(connection: Connection, request: GetRequest, frames: Handover[Frame]) -> None:
     """Body of the receiving thread."""
     import grpc
 
     from dassie._proto.dassie import bulk_pb2
-    from dassie.client import messages
 
     get = connection.channel.unary_stream(
         _METHOD, request_serializer=bulk_pb2.GetRequest.SerializeToString
     )
-    request = bulk_pb2.GetRequest(file=messages.file(ref, ref.path or "/"), allow_glob=True)
     call = get(request, metadata=connection.metadata)
     try:
         for raw in call:
@@ -125,6 +149,25 @@ def _write(tree: Tree, frame: GetFrame, data: memoryview, place: Callable[[str],
         completed += tree.write(place(path), size, data[position:end])
         position = end
     return completed
+
+
+def _hand_over(
+    tree: Tree, frame: GetFrame, handing: ForServer | None, place: Callable[[str], str]
+) -> int:
+    """Hand over the file that a frame announces, or note what the server has written of it; how
+    many files that completes."""
+    if not frame.paths:
+        return tree.written(frame.written, whole=frame.passed)
+    if handing is None:
+        raise DataLoss("the server wants a file that this client did not offer")
+    descriptor = tree.begin(place(frame.paths[0]), frame.sizes[0])
+    try:
+        handing.send(descriptor)
+    except (NotPassed, OSError) as error:
+        raise Unavailable(
+            f"the server did not take {frame.paths[0]} to write it: {error}"
+        ) from error
+    return 0
 
 
 class Tree:
@@ -156,6 +199,31 @@ class Tree:
         if self._partial is None and len(data) == size:
             self._write_whole(path, data)
             return True
+        descriptor = self._begun(path, size)
+        self._missing -= len(data)
+        _write_all(descriptor, data)
+        if self._missing > 0:
+            return False
+        self._complete()
+        return True
+
+    def begin(self, path: str, size: int) -> int:
+        """A file that somebody else writes: its descriptor, which stays the tree's."""
+        if self._partial is not None:
+            raise DataLoss(f"the server sent {path} before {self._partial[0]} was complete")
+        return self._begun(path, size)
+
+    def written(self, count: int, *, whole: bool) -> bool:
+        """Somebody else has written so many bytes of the file begun, or, with `whole`, the rest."""
+        self._missing -= count
+        if self._partial is None or (whole and self._missing):
+            raise DataLoss("the server says that it has written a file of another size")
+        if whole:
+            self._complete()
+        return whole
+
+    def _begun(self, path: str, size: int) -> int:
+        """The descriptor of the file being written, which must be this one."""
         if self._partial is None:
             parent, name = self._parent(path)
             self._partial = (path, self._create(name, parent))
@@ -163,15 +231,16 @@ class Tree:
         started, descriptor = self._partial
         if started != path:
             raise DataLoss(f"the server sent {path} before {started} was complete")
-        self._missing -= len(data)
-        _write_all(descriptor, data)
-        if self._missing > 0:
-            return False
+        return descriptor
+
+    def _complete(self) -> None:
+        """Give the file being written its name."""
+        assert self._partial is not None  # noqa: S101 - narrows the type
+        path, descriptor = self._partial
         parent, name = self._parent(path)
         os.close(descriptor)
         self._partial = None
         self._name(name, parent)
-        return True
 
     def check_complete(self) -> None:
         if self._partial is not None:

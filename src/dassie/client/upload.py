@@ -19,7 +19,7 @@ from dassie.client import stat_cache
 from dassie.client.batches import Batch, Buffer, Folder, PassedFile, Reader, Source, Tally
 from dassie.client.errors import from_call
 from dassie.client.handover import Handover
-from dassie.client.passing import Passage, may_pass
+from dassie.client.passing import ToServer, may_pass
 from dassie.client.refs import CommitRef
 from dassie.client.scan import Directory, scan_ahead
 from dassie.errors import Aborted, DataLoss
@@ -120,7 +120,7 @@ class _Upload:
         self._commit = commit
         self._options = options
         self._cache = cache
-        self._passage = Passage() if may_pass(connection.target.host) else None
+        self._passage = ToServer() if may_pass(connection.target.host) else None
         self._answers: Handover[bytes] = Handover(2 * _ASKED_AHEAD)
         self._taken: Handover[bytes] = Handover(1)
         self._failure: BaseException | None = None

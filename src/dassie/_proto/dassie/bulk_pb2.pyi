@@ -135,30 +135,38 @@ class Done(_message.Message):
     def __init__(self, commit: _Optional[_Union[_pfs_pb2.Commit, _Mapping]] = ..., root_hash: _Optional[bytes] = ..., files: _Optional[int] = ..., new_bytes: _Optional[int] = ...) -> None: ...
 
 class GetRequest(_message.Message):
-    __slots__ = ("file", "offset", "allow_glob")
+    __slots__ = ("file", "offset", "allow_glob", "socket", "token")
     FILE_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     ALLOW_GLOB_FIELD_NUMBER: _ClassVar[int]
+    SOCKET_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_FIELD_NUMBER: _ClassVar[int]
     file: _pfs_pb2.File
     offset: int
     allow_glob: bool
-    def __init__(self, file: _Optional[_Union[_pfs_pb2.File, _Mapping]] = ..., offset: _Optional[int] = ..., allow_glob: _Optional[bool] = ...) -> None: ...
+    socket: str
+    token: bytes
+    def __init__(self, file: _Optional[_Union[_pfs_pb2.File, _Mapping]] = ..., offset: _Optional[int] = ..., allow_glob: _Optional[bool] = ..., socket: _Optional[str] = ..., token: _Optional[bytes] = ...) -> None: ...
 
 class GetFrame(_message.Message):
-    __slots__ = ("paths", "sizes", "lengths", "data", "total_bytes", "total_files")
+    __slots__ = ("paths", "sizes", "lengths", "data", "total_bytes", "total_files", "passed", "written")
     PATHS_FIELD_NUMBER: _ClassVar[int]
     SIZES_FIELD_NUMBER: _ClassVar[int]
     LENGTHS_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
     TOTAL_FILES_FIELD_NUMBER: _ClassVar[int]
+    PASSED_FIELD_NUMBER: _ClassVar[int]
+    WRITTEN_FIELD_NUMBER: _ClassVar[int]
     paths: _containers.RepeatedScalarFieldContainer[str]
     sizes: _containers.RepeatedScalarFieldContainer[int]
     lengths: _containers.RepeatedScalarFieldContainer[int]
     data: bytes
     total_bytes: int
     total_files: int
-    def __init__(self, paths: _Optional[_Iterable[str]] = ..., sizes: _Optional[_Iterable[int]] = ..., lengths: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ..., total_bytes: _Optional[int] = ..., total_files: _Optional[int] = ...) -> None: ...
+    passed: bool
+    written: int
+    def __init__(self, paths: _Optional[_Iterable[str]] = ..., sizes: _Optional[_Iterable[int]] = ..., lengths: _Optional[_Iterable[int]] = ..., data: _Optional[bytes] = ..., total_bytes: _Optional[int] = ..., total_files: _Optional[int] = ..., passed: _Optional[bool] = ..., written: _Optional[int] = ...) -> None: ...
 
 class ListRequest(_message.Message):
     __slots__ = ("file", "recursive", "glob")

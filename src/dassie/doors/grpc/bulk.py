@@ -1,8 +1,8 @@
 """dassie.bulk.v1.Bulk: the same files as pfs_v2, in frames of about 1 MiB. Used by our own client.
 
-A `Put` stream is worked off by one thread at a time, while the event loop reads ahead as far as
-the stream's window goes; that is all the memory a fast client can take. Content is cut out of
-messages and put into them without copies (`base.wire`).
+A `Put` stream (`bulk_put`) is worked off by one thread at a time, while the event loop reads ahead
+as far as the stream's window goes; that is all the memory a fast client can take. Content is cut
+out of messages and put into them (`bulk_get`) without copies (`base.wire`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from concurrent.futures import Future
 from typing import Final
 
 from dassie._proto.dassie import bulk_pb2
-from dassie.base.wire import with_field
 from dassie.doors.grpc import convert
+from dassie.doors.grpc.bulk_get import frames
 from dassie.doors.grpc.bulk_put import PutStream
 from dassie.doors.grpc.calls import BATCH_BYTES, Call, Requests
 from dassie.pfs.files import Files
 from dassie.pfs.views import View
-from dassie.storage.types import Dir, Entry
+from dassie.storage.types import Entry
 
 _LIST_ENTRY_BYTES: Final = 64
 """Bytes of an entry in a frame beside its path, about."""
-_FRAME_DATA: Final = 4
-"""Field number of `GetFrame.data`."""
 
 
 class BulkService:
@@ -55,36 +53,7 @@ class BulkService:
                 working.add_done_callback(lambda _: call.threads.submit(stream.abandon))
 
     def get(self, request: bulk_pb2.GetRequest, _call: Call) -> Iterator[bytes]:
-        """Directories are not named: each file's path says which it lies in."""
-        ref, path = convert.file_ref(request.file)
-        if request.offset:
-            yield from self._rest_of_file(request)
-            return
-        _, named, contents = self._files.contents(ref, path, literal=not request.allow_glob)
-        frame = Frame(named)
-        for entries, data in contents:
-            if isinstance(data, list):
-                for entry, whole in zip(entries, data, strict=True):
-                    if not isinstance(entry.node, Dir):
-                        frame.add(entry, whole)
-                        if frame.full:
-                            yield frame.take()
-            else:
-                for piece in data:
-                    frame.add(entries[0], piece)
-                    if frame.full:
-                        yield frame.take()
-        yield frame.take()
-
-    def _rest_of_file(self, request: bulk_pb2.GetRequest) -> Iterator[bytes]:
-        ref, path = convert.file_ref(request.file)
-        info, pieces = self._files.read(ref, path, request.offset)
-        frame = Frame([info.entry])
-        for piece in pieces:
-            frame.add(info.entry, piece)
-            if frame.full:
-                yield frame.take()
-        yield frame.take()
+        return frames(self._files, request)
 
     def list(self, request: bulk_pb2.ListRequest, _call: Call) -> Iterator[bulk_pb2.ListFrame]:
         ref, path = convert.file_ref(request.file)
@@ -105,43 +74,6 @@ class BulkService:
                 batch, room, first = [], BATCH_BYTES, False
         if batch or first:
             yield _list_frame(view, batch)
-
-
-class Frame:
-    """A `GetFrame` in the making. The first one taken says how much there is in all."""
-
-    def __init__(self, named: Sequence[Entry]) -> None:
-        self._totals = bulk_pb2.GetFrame(
-            total_bytes=sum(entry.size for entry in named),
-            total_files=sum(e.node.files if isinstance(e.node, Dir) else 1 for e in named),
-        )
-        self._begin()
-
-    def _begin(self) -> None:
-        self._paths: list[str] = []
-        self._sizes: list[int] = []
-        self._data: list[bytes] = []
-        self._size = 0
-
-    @property
-    def full(self) -> bool:
-        return self._size >= BATCH_BYTES
-
-    def add(self, entry: Entry, data: bytes) -> None:
-        self._paths.append(entry.path)
-        self._sizes.append(entry.node.size)
-        self._data.append(data)
-        # An empty file takes room too.
-        self._size += len(data) + len(entry.path)
-
-    def take(self) -> bytes:
-        message, self._totals = self._totals, bulk_pb2.GetFrame()
-        message.paths.extend(self._paths)
-        message.sizes.extend(self._sizes)
-        message.lengths.extend(map(len, self._data))
-        raw = b"".join(with_field(message.SerializeToString(), _FRAME_DATA, self._data))
-        self._begin()
-        return raw
 
 
 def _list_frame(view: View, entries: Sequence[Entry]) -> bulk_pb2.ListFrame:

@@ -2,8 +2,8 @@
 
 Called by `bulk`, from one thread at a time. The client has cut and hashed; here every chunk's bytes
 are held against its hash, and the hash of a file of several chunks is computed again whenever all
-its bytes came through this stream. Large files of a client on this machine come open (`passing`),
-and are cut and hashed here.
+its bytes came through this stream. Large files of a client on this machine come open
+(`base.passing`), and are cut and hashed here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Final
 from dassie._proto.dassie import bulk_pb2
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 from dassie.base.hashing import Buffer, digests, hasher
+from dassie.base.passing import Meeting, NotPassed, Passage
 from dassie.base.wire import cut_field
 from dassie.doors.grpc import convert
 from dassie.doors.grpc.calls import parse
-from dassie.doors.grpc.passing import Inlet
 from dassie.errors import Aborted, InvalidArgument
 from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
@@ -51,7 +51,8 @@ class PutStream:
         self._modification: Modification | None = None
         self._sequence = ChunkSequence()
         self._waiting: deque[bytes] = deque()
-        self._inlet: Inlet | None = None
+        self._meeting: Meeting | None = None
+        self._passage: Passage | None = None
         self._passed: _PassedFile | None = None
 
     @property
@@ -115,8 +116,9 @@ class PutStream:
         """Drop everything. Harmless after `finish`, whether that succeeded or not."""
         if self._passed is not None:
             self._passed.close()
-        if self._inlet is not None:
-            self._inlet.close()
+        for each in (self._meeting, self._passage):
+            if each is not None:
+                each.close()
         context, self._context = self._context, None
         if context is not None:
             with suppress(BrokenOff):
@@ -132,9 +134,9 @@ class PutStream:
         if not message.pass_files:
             return []
         opened = bulk_pb2.Opened()
-        if inlet := Inlet.open():
-            self._inlet = inlet
-            opened.socket, opened.token = inlet.name, inlet.token
+        if meeting := Meeting.offer():
+            self._meeting = meeting
+            opened.socket, opened.token = meeting.name, meeting.token
         return [bulk_pb2.PutResponse(opened=opened)]
 
     def _open_modification(self) -> Modification:
@@ -191,12 +193,17 @@ class PutStream:
 
     def _take_passed(self, message: bulk_pb2.PassedFile) -> None:
         modification = self._open_modification()
-        if self._inlet is None:
+        if self._meeting is None:
             raise InvalidArgument(f"file {message.path}: this stream did not ask to pass files")
         path = modification.check_file(message.path)
-        self._passed = _PassedFile(
-            path, message.append, self._inlet.receive(), modification.upload.writer()
-        )
+        try:
+            if self._passage is None:
+                self._passage = self._meeting.accept()
+            descriptor = self._passage.receive()
+        except NotPassed as error:
+            raise InvalidArgument(f"file {path}: {error}") from error
+        writer = modification.upload.writer()
+        self._passed = _PassedFile(path, message.append, descriptor, writer)
 
     def _read_passed(self, file: _PassedFile) -> bulk_pb2.PutResponse:
         taken = bulk_pb2.Taken()

@@ -185,6 +185,10 @@ def serialise(answer: Message | bytes | None) -> bytes:
     return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
 
+class Urgent(bytes):
+    """A serialised answer that the client must have before the next one can be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Consecutive serialised answers; `error` came after them; `last` when nothing follows."""
@@ -203,7 +207,8 @@ def take(answers: Iterator[Message | bytes]) -> Batch:
             raw = serialise(answer)
             messages.append(raw)
             size += len(raw)
-            if size >= BATCH_BYTES or len(messages) >= BATCH_MESSAGES:
+            full = size >= BATCH_BYTES or len(messages) >= BATCH_MESSAGES
+            if full or type(answer) is Urgent:
                 return Batch(messages, last=False)
     except Exception as error:  # noqa: BLE001 - it is raised again once what came before it is sent
         return Batch(messages, last=True, error=error)
