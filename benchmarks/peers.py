@@ -1,7 +1,6 @@
 """The tools Dassie is compared with, each behind the same four operations. One that is not
-installed is left out
-and said so. All are given the same folder as their working place, so all have the same disk under
-them."""
+installed is left out and said so. All are given the same folder as their working place, so all have
+the same disk under them."""
 
 from __future__ import annotations
 

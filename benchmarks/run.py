@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import mmap
 import os
 import platform
 import shutil
@@ -33,21 +32,9 @@ Figures = dict[str, dict[str, list[float]]]
 """row → tool → one figure per round"""
 
 
-def touch_memory(size: int = 3 << 30) -> None:
-    """Make the machine have `size` bytes of free memory at hand.
-
-    A virtual machine's host takes free memory back, and giving it again costs the guest up to three
-    seconds of CPU per GiB: whichever tool comes first would pay for those after it.
-    """
-    piece = bytes(16 << 20)
-    with mmap.mmap(-1, size) as memory:
-        for _ in range(0, size, len(piece)):
-            memory.write(piece)
-
-
 def timed(action: Callable[[], object]) -> float:
     os.sync()
-    touch_memory()
+    workloads.touch_memory()
     began = time.perf_counter()
     action()
     return time.perf_counter() - began

@@ -158,6 +158,7 @@ class Bench:
 
     @contextmanager
     def _noted(self, row: str, tool: Tool, proxy: Proxy | None) -> Iterator[None]:
+        workloads.touch_memory()
         if proxy is not None:
             proxy.clear()
         began, spent = time.perf_counter(), tool.cpu_seconds()

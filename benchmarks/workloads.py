@@ -3,6 +3,7 @@ that invites parsing."""
 
 from __future__ import annotations
 
+import mmap
 import os
 import random
 from dataclasses import dataclass
@@ -66,3 +67,15 @@ def change_some(root: Path, sizes: Sizes) -> None:
     offset = random.randrange(step)
     for path in files[offset::step][: sizes.changed]:
         path.write_bytes(os.urandom(sizes.small_bytes))
+
+
+def touch_memory(size: int = 3 << 30) -> None:
+    """Make the machine have `size` bytes of free memory at hand.
+
+    A virtual machine's host takes free memory back, and giving it again costs the guest up to three
+    seconds of CPU per GiB: whichever tool comes first would pay for those after it.
+    """
+    piece = bytes(16 << 20)
+    with mmap.mmap(-1, size) as memory:
+        for _ in range(0, size, len(piece)):
+            memory.write(piece)

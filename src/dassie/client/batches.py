@@ -240,8 +240,8 @@ class Reader:
         its content."""
         descriptor = os.open(local, _READ, dir_fd=folder)
         try:
-            if size >= PASSED_BYTES and self._passage is not None and self._passage.is_open():
-                return self._pass(descriptor, destination)
+            if size >= PASSED_BYTES and (hash_ := self._pass(descriptor, destination)):
+                return hash_
             # Asking for much more than there is costs more than the reading.
             data = os.read(descriptor, min(size, MIN_CHUNK_BYTES) + 1)
             if len(data) == size <= MIN_CHUNK_BYTES:
@@ -255,11 +255,16 @@ class Reader:
         return digest
 
     def _pass(self, descriptor: int, destination: str) -> bytes:
-        """Let the server read a file; the hash of what it found."""
+        """Let the server read a file; the hash of what it found, empty when it does not."""
+        if self._passage is None or not self._passage.is_open():
+            return b""
         self._hand_over()
         self._batch.passed = PassedFile(descriptor, destination)
         self._hand_over()
-        return self.taken.get()
+        found = self.taken.get()
+        if not found:
+            self._passage = None
+        return found
 
     def _large(self, reader: BinaryIO, destination: str, head: bytes) -> bytes:
         """A file in windows; `head` was read from it already. The hash of its content."""

@@ -14,6 +14,7 @@ import stat
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -24,7 +25,7 @@ from dassie.client.errors import from_call
 from dassie.client.handover import Handover, Shut
 from dassie.client.passing import ForServer, may_pass
 from dassie.client.refs import FileRef
-from dassie.errors import DataLoss, FailedPrecondition, Unavailable
+from dassie.errors import DataLoss, FailedPrecondition
 
 if TYPE_CHECKING:
     from dassie._proto.dassie.bulk_pb2 import GetFrame, GetRequest
@@ -161,12 +162,8 @@ def _hand_over(
     if handing is None:
         raise DataLoss("the server wants a file that this client did not offer")
     descriptor = tree.begin(place(frame.paths[0]), frame.sizes[0])
-    try:
+    with suppress(NotPassed, OSError):  # then the server sends the bytes
         handing.send(descriptor)
-    except (NotPassed, OSError) as error:
-        raise Unavailable(
-            f"the server did not take {frame.paths[0]} to write it: {error}"
-        ) from error
     return 0
 
 

@@ -255,14 +255,15 @@ class _Upload:
         self.reader.taken.put(self._taken.get())
 
     def _on_taken(self, taken: Any) -> None:
-        """The server has read more of a passed file, or all of it. Nothing is sent meanwhile."""
+        """The server has read more of a passed file, or all of it, or will not. Nothing is sent
+        meanwhile."""
         self._sent_bytes += taken.size - self._taken_bytes
         self._taken_bytes = taken.size
-        if taken.hash:
+        if taken.hash or taken.refused:
             self._taken_bytes = 0
-            self._sent_files += 1
+            self._sent_files += bool(taken.hash)
         self._report()
-        if taken.hash:
+        if taken.hash or taken.refused:
             self._taken.put(taken.hash)
 
     def _missing_chunks(self, batch: Batch, missing: bytes) -> Iterator[bytes]:

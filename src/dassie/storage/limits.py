@@ -52,7 +52,7 @@ class Limits:
         writers = max(1, min(4, concurrency))
         return cls(
             pack_bytes=10 * MIB,
-            buffer_bytes=64 * MIB,
+            buffer_bytes=48 * MIB,
             probe_bytes=2 * MIB,
             read_bytes=16 * MIB,
             read_gap=MIB,

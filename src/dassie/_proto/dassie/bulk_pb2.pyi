@@ -107,12 +107,14 @@ class Opened(_message.Message):
     def __init__(self, socket: _Optional[str] = ..., token: _Optional[bytes] = ...) -> None: ...
 
 class Taken(_message.Message):
-    __slots__ = ("size", "hash")
+    __slots__ = ("size", "hash", "refused")
     SIZE_FIELD_NUMBER: _ClassVar[int]
     HASH_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
     size: int
     hash: bytes
-    def __init__(self, size: _Optional[int] = ..., hash: _Optional[bytes] = ...) -> None: ...
+    refused: bool
+    def __init__(self, size: _Optional[int] = ..., hash: _Optional[bytes] = ..., refused: _Optional[bool] = ...) -> None: ...
 
 class Missing(_message.Message):
     __slots__ = ("id", "missing")

@@ -6,6 +6,7 @@ machine are written here, into files that it hands over (`base.passing`).
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ from dassie.doors.grpc.calls import BATCH_BYTES, Urgent
 from dassie.errors import InvalidArgument
 from dassie.pfs.files import Files
 from dassie.storage.types import Dir, Entry
+
+_log = logging.getLogger(__name__)
 
 _FRAME_DATA: Final = 4
 """Field number of `GetFrame.data`."""
@@ -36,7 +39,7 @@ def frames(files: Files, request: bulk_pb2.GetRequest) -> Iterator[bytes]:
         return
     ref, path = convert.file_ref(request.file)
     _, named, contents = files.contents(ref, path, literal=not request.allow_glob)
-    passage = Passage.to(request.socket, request.token)
+    opened = passage = Passage.to(request.socket, request.token)
     frame = Frame(named)
     try:
         for entries, data in contents:
@@ -50,15 +53,17 @@ def frames(files: Files, request: bulk_pb2.GetRequest) -> Iterator[bytes]:
                 yield frame.take()
                 frame.add(entries[0], b"")
                 yield Urgent(frame.take(passed=True))
-                yield from _handed_over(passage, entries[0].path, data)
+                descriptor = _received(passage, entries[0].path)
+                if descriptor is not None:
+                    yield from _written(descriptor, entries[0].path, data)
+                else:
+                    passage = None  # it will not be better with the next one
+                    yield from _in_frames(frame, entries[0], data)
             else:
-                for piece in data:
-                    frame.add(entries[0], piece)
-                    if frame.full:
-                        yield frame.take()
+                yield from _in_frames(frame, entries[0], data)
     finally:
-        if passage is not None:
-            passage.close()
+        if opened is not None:
+            opened.close()
     yield frame.take()
 
 
@@ -66,19 +71,28 @@ def _rest_of_file(files: Files, request: bulk_pb2.GetRequest) -> Iterator[bytes]
     ref, path = convert.file_ref(request.file)
     info, pieces = files.read(ref, path, request.offset)
     frame = Frame([info.entry])
-    for piece in pieces:
-        frame.add(info.entry, piece)
-        if frame.full:
-            yield frame.take()
+    yield from _in_frames(frame, info.entry, pieces)
     yield frame.take()
 
 
-def _handed_over(passage: Passage, path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Write a file that was announced into what the client has opened for it."""
+def _received(passage: Passage, path: str) -> int | None:
+    """The file that the client hands over for `path`, unless it does not."""
     try:
-        descriptor = passage.receive()
+        return passage.receive()
     except NotPassed as error:
-        raise InvalidArgument(f"file {path}: {error}") from error
+        _log.info("file %s is sent instead of written: %s", path, error)
+        return None
+
+
+def _in_frames(frame: Frame, entry: Entry, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        frame.add(entry, piece)
+        if frame.full:
+            yield frame.take()
+
+
+def _written(descriptor: int, path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Write a file that was announced into what the client has opened for it."""
     writing: deque[Future[int]] = deque()
     written = 0
     try:

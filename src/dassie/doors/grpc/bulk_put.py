@@ -8,6 +8,7 @@ its bytes came through this stream. Large files of a client on this machine come
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,8 @@ from dassie.pfs.files import Files
 from dassie.pfs.modification import Modification
 from dassie.storage.types import HASH_BYTES, Content
 from dassie.storage.writer import FileWriter
+
+_log = logging.getLogger(__name__)
 
 MAX_QUERY: Final = 4096
 _CHUNKS, _CHUNK_DATA = 3, 3
@@ -86,10 +89,10 @@ class PutStream:
             return self._open(request.open)
         if body == "query":
             return [self._answer(request.query)]
+        if body == "passed":
+            return self._take_passed(request.passed)
         if body == "files":
             self._take_files(request.files)
-        elif body == "passed":
-            self._take_passed(request.passed)
         elif body == "deletes":
             for path in request.deletes.paths:
                 self._open_modification().delete(path)
@@ -191,7 +194,7 @@ class PutStream:
         modification.add_contents(paths, contents, append=message.append)
         self._sequence = ChunkSequence()
 
-    def _take_passed(self, message: bulk_pb2.PassedFile) -> None:
+    def _take_passed(self, message: bulk_pb2.PassedFile) -> list[bulk_pb2.PutResponse]:
         modification = self._open_modification()
         if self._meeting is None:
             raise InvalidArgument(f"file {message.path}: this stream did not ask to pass files")
@@ -201,9 +204,11 @@ class PutStream:
                 self._passage = self._meeting.accept()
             descriptor = self._passage.receive()
         except NotPassed as error:
-            raise InvalidArgument(f"file {path}: {error}") from error
+            _log.info("file %s is sent instead of handed over: %s", path, error)
+            return [bulk_pb2.PutResponse(taken=bulk_pb2.Taken(refused=True))]
         writer = modification.upload.writer()
         self._passed = _PassedFile(path, message.append, descriptor, writer)
+        return []
 
     def _read_passed(self, file: _PassedFile) -> bulk_pb2.PutResponse:
         taken = bulk_pb2.Taken()
