@@ -19,6 +19,7 @@ from dassie.pfs import tar
 from dassie.pfs.errors import FileNotFound
 from dassie.pfs.model import CommitKey
 from dassie.pfs.views import View
+from dassie.storage.contents import cut
 from dassie.storage.errors import Damage
 from dassie.storage.store import Storage
 from dassie.storage.trees import Trees
@@ -148,7 +149,7 @@ def content(storage: Storage, view: View, entry: Entry, offset: int = 0) -> Iter
 
 
 Contents = tuple[list[Entry], list[bytes] | Iterator[bytes]]
-"""Entries in order. With a list: what each holds whole. With an iterator: the pieces of the only
+"""Entries in order. With a list: what each holds whole. With an iterator: the chunks of the only
 entry, a large file, to be drawn before the next item is."""
 
 
@@ -240,10 +241,11 @@ def archive(storage: Storage, view: View, entries: Iterable[Entry]) -> Iterator[
                     parts, size = [], 0
             continue
         parts.append(tar.entry(batch[0].path, batch[0].size, mtime_s))
-        for piece in data:
-            parts.append(piece)
-            yield b"".join(parts)
-            parts = []
+        for chunk in data:
+            for piece in cut(chunk, 0, len(chunk)):
+                parts.append(piece)
+                yield b"".join(parts)
+                parts = []
         parts, size = [tar.padding(batch[0].size)], 0
     parts.append(tar.END)
     yield b"".join(parts)

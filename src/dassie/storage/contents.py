@@ -113,7 +113,7 @@ def read_content(
     for (_, start, _, _), data in _flow(reader, _pieces_between(reader, content, offset, end)):
         if whole is not None:
             whole.update(data)
-        yield from _cut(data, max(0, offset - start), min(len(data), end - start))
+        yield from cut(data, max(0, offset - start), min(len(data), end - start))
     if whole is not None and whole.digest() != content.hash:
         raise WrongContent(content)
 
@@ -128,8 +128,8 @@ def read_many(reader: Reader, contents: Iterable[Content]) -> Iterator[bytes]:
 
 
 def read_groups(reader: Reader, contents: Iterable[Content]) -> Iterator[Group]:
-    """Whole contents in order: lists of small ones, and for a larger one an iterator of its bytes
-    in pieces, to be drawn before the next item is. `contents` is consumed ahead."""
+    """Whole contents in order: lists of small ones, and for a larger one an iterator of its
+    chunks, to be drawn before the next item is. `contents` is consumed ahead."""
     small: list[bytes] = []
     size = 0
     flow = _flow(reader, _pieces(reader, contents))
@@ -162,7 +162,7 @@ def _body(content: Content, first: bytes, flow: Iterator[tuple[Piece, bytes]]) -
         if whole is not None:
             whole.update(data)
         left -= len(data)
-        yield from _cut(data, 0, len(data))
+        yield data
         if left <= 0:
             break
         following = next(flow, None)
@@ -173,7 +173,8 @@ def _body(content: Content, first: bytes, flow: Iterator[tuple[Piece, bytes]]) -
         raise WrongContent(content)
 
 
-def _cut(data: bytes, first: int, last: int) -> Iterator[bytes]:
+def cut(data: bytes, first: int, last: int) -> Iterator[bytes]:
+    """The bytes from `first` to `last` in pieces of at most `PIECE_BYTES`."""
     for at in range(first, last, PIECE_BYTES):
         stop = min(last, at + PIECE_BYTES)
         yield data if stop - at == len(data) else data[at:stop]

@@ -28,8 +28,8 @@ _FRAME_DATA: Final = 4
 """Field number of `GetFrame.data`."""
 _STEP_BYTES: Final = 64 << 20
 """Of a file that the client has handed over: written at a time, before saying so."""
-_PIECES_AHEAD: Final = 8
-"""Pieces of about 1 MiB that wait to be written."""
+_CHUNKS_AHEAD: Final = 4
+"""Chunks that wait to be written."""
 
 
 def frames(files: Files, request: bulk_pb2.GetRequest) -> Iterator[bytes]:
@@ -84,23 +84,23 @@ def _received(passage: Passage, path: str) -> int | None:
         return None
 
 
-def _in_frames(frame: Frame, entry: Entry, pieces: Iterable[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        frame.add(entry, piece)
+def _in_frames(frame: Frame, entry: Entry, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        frame.add(entry, chunk)
         if frame.full:
             yield frame.take()
 
 
-def _written(descriptor: int, path: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _written(descriptor: int, path: str, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Write a file that was announced into what the client has opened for it."""
     writing: deque[Future[int]] = deque()
     written = 0
     try:
         # Reading and verifying go on meanwhile.
         with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
-            for piece in pieces:
-                writing.append(writer.submit(_write, descriptor, path, piece))
-                if len(writing) > _PIECES_AHEAD:
+            for chunk in chunks:
+                writing.append(writer.submit(_write, descriptor, path, chunk))
+                if len(writing) > _CHUNKS_AHEAD:
                     written += writing.popleft().result()
                 if written >= _STEP_BYTES:
                     yield Urgent(bulk_pb2.GetFrame(written=written).SerializeToString())
