@@ -12,7 +12,7 @@ DEMO   := $(VENV)/.demo-ready
 STORES    := $(VENV)/stores
 WANTED    := swift swift-old seaweedfs rclone
 MINIO     := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
-VERSITYGW := github.com/versity/versitygw/cmd/versitygw@latest
+VERSITYGW := github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 # Servers that the tests start would compile the whole library anew each time.
 export PYTHONDONTWRITEBYTECODE :=
