@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import socket
@@ -125,6 +126,18 @@ def test_a_socket_out_of_reach(
     upload(connection, TARGET, [LocalFile(str(large), "/large")])
     assert content(files) == {"/large": LARGE}
     assert not received
+
+
+def test_a_descriptor_that_cannot_be_sent(
+    connection: Connection, files: Files, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_self: ToServer, _descriptor: int) -> None:
+        raise OSError(errno.ETOOMANYREFS, "Too many references")
+
+    monkeypatch.setattr(ToServer, "send", fail)
+    sources = [LocalFile(str(large), "/one"), LocalFile(str(large), "/two")]
+    assert upload(connection, TARGET, sources).files == 2
+    assert content(files) == {"/one": LARGE, "/two": LARGE}
 
 
 def test_a_system_without_such_sockets(

@@ -245,11 +245,15 @@ class _Upload:
         self._report()
 
     def _pass(self, file: PassedFile) -> Iterator[bytes]:
-        """Hand over an open file, and wait while the server reads it."""
+        """Hand over an open file; the reader is told how the server fared with it."""
         from dassie._proto.dassie import bulk_pb2
 
         assert self._passage is not None  # noqa: S101 - else there would be no such batch
-        self._passage.send(file.descriptor)
+        try:
+            self._passage.send(file.descriptor)
+        except OSError:
+            self.reader.taken.put(b"")
+            return
         passed = bulk_pb2.PassedFile(path=file.path, append=self._options.append)
         yield bulk_pb2.PutRequest(passed=passed).SerializeToString()
         self.reader.taken.put(self._taken.get())
