@@ -149,13 +149,16 @@ class Journal:
         """Keys of objects that a rebuild will not ask for: what lies before the last checkpoint but
         one, when that can be read. So one damaged checkpoint costs nothing."""
         checkpoints = [item.key for item in self._store.list(CHECKPOINT_PREFIX)]
-        journal = [item.key for item in self._store.list(JOURNAL_PREFIX)]
         if len(checkpoints) < _CHECKPOINTS_KEPT:
             return []
         oldest = checkpoints[-_CHECKPOINTS_KEPT]
-        until = checkpoint_seq(oldest)
         old = checkpoints[:-_CHECKPOINTS_KEPT]
-        old += [key for key in journal if journal_span(key)[1] <= until]
+        for item in self._store.list(JOURNAL_PREFIX):
+            first, last = journal_span(item.key)
+            if first > checkpoint_seq(oldest):
+                break
+            if last <= checkpoint_seq(oldest):
+                old.append(item.key)
         try:
             for _ in decode_checkpoint(oldest, self._store.get(oldest)) if old else ():
                 pass
