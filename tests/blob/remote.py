@@ -13,6 +13,7 @@ from dassie.blob.drivers.botocore import BotocoreStore
 from dassie.blob.drivers.obstore import ObstoreStore
 from dassie.blob.open import open_store
 from dassie.blob.profile import Profile
+from dassie.blob.wrappers.retry import RetryPolicy, RetryStore
 from tests.stores import EVERY_CASE, RunningStore
 
 _NUMBERS = itertools.count(1)
@@ -82,10 +83,14 @@ def profile_of(store: RunningStore, signature: str = "v4", **more: Any) -> Profi
 
 
 def connect(store: RunningStore, case: Case, prefix: str = "", **settings: Any) -> BlobStore:
-    """A driver on `store`, under a prefix of its own unless one is given."""
+    """A driver on `store`, under a prefix of its own unless one is given.
+
+    As everywhere outside these tests it tries again what passes: `rclone serve` answers 500 to one
+    of two PUTs that make the same folder at once.
+    """
     chosen = store.settings(prefix or f"t{next(_NUMBERS)}/x", **settings)
     profile = profile_of(store, case.signature)
     if case.driver == "open":
         return open_store(chosen, profile)
     driver = ObstoreStore if case.driver == "obstore" else BotocoreStore
-    return driver(chosen, profile)
+    return RetryStore(driver(chosen, profile), RetryPolicy(first_s=0.05))

@@ -1,7 +1,7 @@
 """What every driver of the object-store contract promises."""
 
 import random
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -116,11 +116,8 @@ def test_concurrent_puts(store):
         for i in range(10):
             store.put(f"t/{number}-{i}", [b"x" * number])
 
-    threads = [threading.Thread(target=write, args=(n,)) for n in range(1, 6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(5) as threads:
+        list(threads.map(write, range(1, 6)))
     assert len(list(store.list("t/"))) == 50
 
 
@@ -153,11 +150,8 @@ def test_many_keys(store, request):
         for key in part:
             store.put(key, [b"1"])
 
-    threads = [threading.Thread(target=write, args=(keys[n::8],)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, [keys[n::8] for n in range(8)]))
     assert [info.key for info in store.list("pack/")] == keys
     assert [info.key for info in store.list("pack/", keys[999])] == keys[1000:]
     store.delete(keys[:1050])
