@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from blake3 import blake3
 
 Buffer = bytes | bytearray | memoryview
+Hasher = blake3
+"""The type of an incremental hasher: `.update(data)`, `.digest()`."""
 
 
 def digest(data: Buffer) -> bytes:
@@ -22,6 +24,6 @@ def digests(buffers: Iterable[Buffer]) -> list[bytes]:
     return [blake3(data).digest() for data in buffers]
 
 
-def hasher() -> blake3:
-    """An incremental hasher: `.update(data)`, `.digest()`."""
+def hasher() -> Hasher:
+    """A new one, of nothing so far."""
     return blake3()

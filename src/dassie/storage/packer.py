@@ -13,8 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol, runtime_checkable
 
-from blake3 import blake3
-
+from dassie.base.hashing import Hasher
 from dassie.blob.api import BlobStore, Buffer
 from dassie.errors import DassieError
 from dassie.storage import codec, pack
@@ -115,7 +114,7 @@ class PackPool:
     def record_later(self, packs: list[Pack]) -> Future[None]:
         return self._executor.submit(self.record, packs)
 
-    def hash_later(self, whole: blake3, data: Buffer) -> Future[object]:
+    def hash_later(self, whole: Hasher, data: Buffer) -> Future[object]:
         """Go on with a hash in the background; the buffer must not change until it is done."""
         return self._hashing.submit(whole.update, data)
 

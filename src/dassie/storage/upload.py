@@ -12,10 +12,8 @@ from concurrent.futures import Future
 from itertools import compress, islice
 from typing import TYPE_CHECKING
 
-from blake3 import blake3
-
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
-from dassie.base.hashing import digest, digests
+from dassie.base.hashing import Hasher, digest, digests
 from dassie.blob.api import Buffer
 from dassie.errors import InvalidArgument
 from dassie.storage import chunklist, edit
@@ -204,7 +202,7 @@ class Upload:
 
     # -- used by the writer of files and of nodes
 
-    def hash_later(self, whole: blake3, data: Buffer) -> Future[object]:
+    def hash_later(self, whole: Hasher, data: Buffer) -> Future[object]:
         """Go on with a hash in another thread."""
         return self._pool.hash_later(whole, data)
 

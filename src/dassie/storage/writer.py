@@ -10,10 +10,8 @@ import os
 from concurrent.futures import Future
 from typing import Protocol
 
-from blake3 import blake3
-
 from dassie.base.chunking import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES, Cutter
-from dassie.base.hashing import Buffer, digest, hasher
+from dassie.base.hashing import Buffer, Hasher, digest, hasher
 from dassie.storage import chunklist
 from dassie.storage.types import Content
 
@@ -29,7 +27,7 @@ class Taker(Protocol):
 
     def take(self, name: bytes, data: Buffer) -> None: ...
 
-    def hash_later(self, whole: blake3, data: Buffer) -> Future[object]: ...
+    def hash_later(self, whole: Hasher, data: Buffer) -> Future[object]: ...
 
 
 class FileWriter:
@@ -60,7 +58,7 @@ class FileWriter:
             self._parts.append(data if whole_object else bytes(piece))  # type: ignore[arg-type]
             self._waiting += len(piece)
             if self._waiting >= _WINDOW:
-                window = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+                window = b"".join(self._parts)
                 cut = self._cut(window, final=False)
                 self._parts = [window[cut:]] if cut < len(window) else []
                 self._waiting = len(window) - cut
