@@ -43,7 +43,7 @@ class Case:
 
 def _cases() -> list[Case]:
     cases = []
-    for name in ("swift", "swift-old", "seaweedfs", "rclone", "minio", "versitygw"):
+    for name in ("swift", "swift-old", "seaweedfs", "rclone", "minio", "versitygw", "ceph"):
         cases += [Case(name, "obstore"), Case(name, "botocore")]
         if name not in {"rclone", "versitygw"}:
             cases.append(Case(name, "botocore", "v2"))

@@ -29,6 +29,7 @@ HOSTS = {
     "store.lab.example:8443": ("seaweedfs", True),
     "gateway.lab.example:8080": ("rclone", False),
     "minio.lab.example:9000": ("minio", True),
+    "rgw.lab.example": ("ceph", True),
 }
 """Example hosts: which store, and whether over TLS."""
 KEYS = ("LAB-KEY", "LAB-SECRET")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.stores import ceph_servers
 from tests.stores.ca import Certificate, TestCA
 from tests.stores.processes import LOOPBACK, NotStarted, Program, answers, free_ports
 from tests.stores.running import RunningStore
@@ -140,6 +141,20 @@ def _versitygw(name: str, folder: Path, certificate: Certificate | None) -> Runn
     return replace(store, program=program, folder=folder, tls=certificate is not None, v2=False)
 
 
+def _ceph(name: str, folder: Path, certificate: Certificate | None) -> RunningStore:
+    """Ceph's RADOS Gateway on a cluster of one OSD: any region, both signatures."""
+    ports = free_ports(4)
+    keys = {ACCESS_KEY: SECRET_KEY, "NOBODY1": SECRET_KEY}
+    script = Path(__file__).with_name("ceph_servers.py")
+    tls = [str(ports[3]), *_servers(certificate)] if certificate else []
+    command = [sys.executable, script, folder, *map(str, ports[:3]), *tls]
+    program = Program(command, folder / "log", {"CEPH_USERS": json.dumps(keys)})
+    program.wait(lambda: answers(ports[2]))
+    store = RunningStore(name, f"http://{LOOPBACK}:{ports[2]}", ACCESS_KEY, SECRET_KEY)
+    store = replace(store, other_keys={"nobody": ("NOBODY1", SECRET_KEY)})
+    return _with_twin(store, program, folder, ports[3] if certificate else 0)
+
+
 def _with_twin(store: RunningStore, program: Program, folder: Path, port: int) -> RunningStore:
     """`store`, over TLS when it has a second `port` for that; its twin is the other one."""
     plain = replace(store, program=program, folder=folder)
@@ -154,6 +169,7 @@ class Recipe:
 
     start: Callable[[str, Path, Certificate | None], RunningStore]
     program: str
+    """In the store's environment; empty when it comes from the system's packages."""
     both: bool = False
     """Whether one instance serves plain HTTP and TLS."""
 
@@ -165,6 +181,7 @@ RECIPES = {
     "rclone": Recipe(_rclone, "rclone"),
     "minio": Recipe(_minio, "minio"),
     "versitygw": Recipe(_versitygw, "versitygw"),
+    "ceph": Recipe(_ceph, "", both=True),
 }
 
 
@@ -196,4 +213,7 @@ def start(name: str, folder: Path, *, tls: TestCA | None = None) -> RunningStore
 
 
 def installed(name: str) -> bool:
-    return _program(name, RECIPES[name].program).exists()
+    program = RECIPES[name].program
+    if not program:
+        return all(shutil.which(one) for one in ceph_servers.PROGRAMS)
+    return _program(name, program).exists()

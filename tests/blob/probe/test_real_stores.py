@@ -26,7 +26,9 @@ LOCATED = ("swift", "swift-old")
 
 
 @pytest.fixture(
-    params=["swift", "swift-old", "seaweedfs", "rclone"] if EVERY_CASE else ["swift", "seaweedfs"]
+    params=["swift", "swift-old", "seaweedfs", "rclone", "ceph"]
+    if EVERY_CASE
+    else ["swift", "seaweedfs"]
 )
 def real(request: pytest.FixtureRequest, stores: Stores) -> Iterator[RunningStore]:
     """Each real store; a test leaves nothing behind in it."""
