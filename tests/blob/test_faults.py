@@ -10,7 +10,12 @@ from dassie.blob.answers import parse
 from dassie.blob.api import BlobInfo, BlobNotFound
 from dassie.blob.drivers.faults import Doing, refusal
 from dassie.blob.drivers.listing import arranged, start_below
-from dassie.blob.drivers.obstore_words import answer_of, certificate_fault, transport_words
+from dassie.blob.drivers.obstore_words import (
+    answer_of,
+    certificate_fault,
+    token_fault,
+    transport_words,
+)
 from dassie.blob.errors import (
     BucketMissing,
     StoreDenied,
@@ -166,6 +171,16 @@ def test_obstore_tells_why_there_is_none():
     untrusted = NO_ANSWER % ("Connect", "InvalidCertificate(\n   UnknownIssuer,\n)")
     assert certificate_fault(untrusted) == "UnknownIssuer"
     assert "ca_file" in transport_words(untrusted)
+
+
+def test_obstore_tells_that_it_has_no_token():
+    text = (
+        "Generic GCS error: Error performing token request: Error performing GET "
+        "http://169.254.169.254/token in 1.3ms - Server returned non-2xx status code: "
+        "403 Forbidden: no\n\nDebug source:\nGeneric {"
+    )
+    assert token_fault(text).endswith("403 Forbidden: no")
+    assert token_fault(NO_ANSWER % ("Timeout", "TimedOut")) == ""
 
 
 def by_folder(keys):

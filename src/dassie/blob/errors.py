@@ -25,6 +25,10 @@ class StoreThrottled(StoreUnavailable):
     """The store wants fewer requests (SlowDown, 503 with Retry-After, 429)."""
 
 
+class TokenUnavailable(StoreUnavailable):
+    """Whoever hands out access tokens (Google, Azure) gave none: nobody asked the store yet."""
+
+
 class StoreDenied(PermissionDenied):
     """These keys may not do this, or the store does not accept the keys."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from obstore.exceptions import GenericError
 
 from dassie.base.clock import SystemClock
 from dassie.blob.drivers.memory import MemoryStore
@@ -70,6 +73,22 @@ def test_errors_of_a_driver(error: Exception, kind: Kind) -> None:
     assert report.diagnosis is not None
     assert report.diagnosis.kind is kind
     assert type(report.diagnosis.error()) is type(error)
+
+
+def test_who_gets_no_token_is_told_to_bring_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the library said it where no identity service answers: not to be had on demand."""
+    text = "Generic GCS error: Error performing token request: Error performing GET http://m/token"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise GenericError(f"{text} - HTTP error: error sending request")
+
+    monkeypatch.setattr("obstore.put", refuse)
+    report = probe(replace(GOOGLE, endpoint="http://127.0.0.1:9", retries=0))
+    assert report.diagnosis is not None
+    assert report.diagnosis.kind is Kind.NO_KEYS
+    assert report.line.startswith("CREDENTIALS: ")
+    assert "no access token was to be had" in report.line
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in report.line
 
 
 def test_other_bytes_are_seen() -> None:

@@ -22,14 +22,19 @@ from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers import etag
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
 from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
-from dassie.blob.drivers.obstore_words import answer_of, certificate_fault, transport_words
+from dassie.blob.drivers.obstore_words import (
+    answer_of,
+    certificate_fault,
+    token_fault,
+    transport_words,
+)
 from dassie.blob.drivers.transfer import (
     PARTS_AT_ONCE,
     body_of,
     one_request,
     time_for,
 )
-from dassie.blob.errors import StoreRefused
+from dassie.blob.errors import StoreRefused, TokenUnavailable
 from dassie.blob.profile import Profile
 from dassie.blob.settings import StorageSettings, amazon_host
 from dassie.errors import DassieError, InvalidArgument
@@ -146,6 +151,9 @@ class ObstoreStore:
 
     def _translated(self, doing: Doing, error: Exception) -> DassieError:
         text = str(error)
+        token = token_fault(text)
+        if token:
+            return TokenUnavailable(f"{doing}: no access token was to be had: {token}", token)
         answer = answer_of(text)
         if answer is not None:
             return refusal(answer, doing)

@@ -20,6 +20,7 @@ _DELETE = re.compile(r"DeleteFailed \{\s*path: \"(.*?)\",\s*code: \"(.*?)\",\s*m
 _AZURE_DELETE = re.compile(
     r"Bulk delete request failed for key .*?: (.*?)\s*\(code: (\d{3})\)", re.DOTALL
 )
+_TOKEN = re.compile(r"performing token request: (.*?)(?:\n|\Z)", re.IGNORECASE)
 _REDIRECT = "redirect without LOCATION"
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)")
 _KIND = re.compile(r"HttpError \{\s*kind: (\w+)")
@@ -66,6 +67,12 @@ def answer_of(text: str) -> Answer | None:
     if _REDIRECT in text:
         return Answer(301, code="PermanentRedirect", message="it sends us to another endpoint")
     return None
+
+
+def token_fault(text: str) -> str:
+    """Why there is no access token for the store, or nothing: the store was asked."""
+    found = _TOKEN.search(text)
+    return found.group(1) if found else ""
 
 
 def certificate_fault(text: str) -> str:

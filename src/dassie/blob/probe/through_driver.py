@@ -12,7 +12,14 @@ from contextlib import closing, suppress
 
 from dassie.base.clock import Clock
 from dassie.blob.api import BlobNotFound, BlobStore
-from dassie.blob.errors import BucketMissing, StoreDenied, StoreFull, StoreRefused, StoreUnavailable
+from dassie.blob.errors import (
+    BucketMissing,
+    StoreDenied,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+    TokenUnavailable,
+)
 from dassie.blob.open import open_store
 from dassie.blob.probe.diagnosis import Diagnosis, Kind
 from dassie.blob.probe.report import Check, Report
@@ -119,6 +126,7 @@ def diagnose(error: DassieError, step: str) -> Diagnosis:
         (StoreFull, Kind.FULL),
         (ResourceExhausted, Kind.FULL),
         (StoreRefused, Kind.UNEXPLAINED),
+        (TokenUnavailable, Kind.NO_KEYS),
         (StoreUnavailable, Kind.STORE),
         (Unavailable, Kind.STORE),
         (NotFound, Kind.STALE_READ),
@@ -133,6 +141,9 @@ def diagnose(error: DassieError, step: str) -> Diagnosis:
 
 
 _REMEDIES = {
+    Kind.NO_KEYS: "give a service account's file (--storage-credentials-file or "
+    "GOOGLE_APPLICATION_CREDENTIALS) or Azure's account key, if this machine has no identity of "
+    "its own there",
     Kind.BUCKET_MISSING: "create the bucket (Azure: the container), or correct its name",
     Kind.FULL: "make room, or raise the quota",
     Kind.DENIED_WRITE: "give this server the right to write there",
