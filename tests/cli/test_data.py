@@ -195,7 +195,29 @@ def test_archives(pachctl: Client, tmp_path: Path) -> None:
     assert contents(tmp_path / "out") == contents(tmp_path / "photos")
     broken = pachctl.run("put", "file", "r@master:/x", "--untar", stdin="no archive")
     assert (broken.returncode, "not a tar archive" in broken.stderr) == (exits.FAILED, True)
+    damaged = bytearray(packed.getvalue())
+    damaged[-6] ^= 1  # of the checksum
+    broken = pachctl.run("put", "file", "r@master:/x", "--untar", stdin=bytes(damaged))
+    assert (broken.returncode, "CRC check failed" in broken.stderr) == (exits.FAILED, True)
     assert "/x" not in pachctl("list", "file", "r@master")
+
+
+def test_an_archive_with_links(pachctl: Client, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "hard").hardlink_to(tmp_path / "a")
+    (tmp_path / "soft").symlink_to("a")
+    with tarfile.open(tmp_path / "some.tar", mode="w") as archive:
+        for name in ("a", "hard", "soft"):
+            archive.add(tmp_path / name, arcname=name)
+    pachctl("create", "repo", "r")
+    said = pachctl.run("put", "file", "r@master", "--untar", "-f", "some.tar").stderr
+    assert "warning: passed over soft (a symbolic link to a)" in said
+    pachctl("get", "file", "-r", "r@master:/", "-o", "out")
+    assert contents(tmp_path / "out") == {"a": "a", "hard": "a"}
+    piped = pachctl.run("put", "file", "r@x", "--untar", stdin=(tmp_path / "some.tar").read_bytes())
+    assert (piped.returncode, "with -f" in piped.stderr) == (exits.FAILED, True)
+    for source, remedy in ((".", "--untar takes archives"), ("none.tar", "no file none.tar")):
+        assert remedy in pachctl.run("put", "file", "r@x", "--untar", "-f", source).stderr
 
 
 def test_web_addresses(pachctl: Client, tmp_path: Path) -> None:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from dassie.cli import grammar, humanize
 from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Census, Meter
-from dassie.cli.sources import read_text
+from dassie.cli.sources import is_url, open_url, read_text
 from dassie.client.errors import NotOffered
 from dassie.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
+    from dassie.client.archives import Opener
     from dassie.client.batches import Source
     from dassie.client.modify import Request, UrlSource
     from dassie.client.refs import FileRef
@@ -224,44 +226,47 @@ def _url_sources(session: Session, target: FileRef, names: list[str]) -> Iterato
 
 def _put_archives(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
     """Unpack tar archives (compressed or not) while they are read."""
-    from dassie.client.modify import modify
+    from dassie.client.archives import members
+    from dassie.client.modify import modify, put_stream
 
     count = _Count(meter)
     append = session.has("append")
     base = target.path.rstrip("/")
+    passed_over: list[str] = []
+    openers = [(name, _opener(name)) for name in names]
 
     def requests() -> Iterator[Request]:
-        for name in names:
-            if name == _STDIN:
-                yield from _members(sys.stdin.buffer, base, append, count)
-            else:
-                with Path(name).open("rb") as reader:
-                    yield from _members(reader, base, append, count)
+        for name, again in openers:
+            with ExitStack() as stack:
+                reader = stack.enter_context(again()) if again else sys.stdin.buffer
+                for member in members(_said(name), reader, again, passed_over.append):
+                    yield from put_stream(
+                        member.content, f"{base}/{member.path}", append=append, report=count.add
+                    )
 
     modify(session.connection, target.commit, requests())
     meter.close()
+    for one in passed_over:
+        session.out.warn(f"passed over {one}")
     session.out.say(meter.summary(count.files, count.size))
 
 
-def _members(reader: BinaryIO, base: str, append: bool, count: _Count) -> Iterator[Request]:
-    import tarfile
+def _opener(name: str) -> Opener | None:
+    """How to open an archive, as often as wanted; None for stdin."""
+    if name == _STDIN:
+        return None
+    if is_url(name):
+        return lambda: open_url(name)
+    path = Path(name)
+    if path.is_dir():
+        raise InvalidArgument(f"{name} is a folder: --untar takes archives")
+    if not path.exists():
+        raise NotFound(f"no file {name}")
+    return lambda: path.open("rb")
 
-    from dassie.client.modify import put_stream
 
-    try:
-        with tarfile.open(fileobj=reader, mode="r|*") as archive:
-            for member in archive:
-                content = archive.extractfile(member) if member.isreg() else None
-                if content is not None:
-                    name = member.name.removeprefix("./").lstrip("/")
-                    yield from put_stream(
-                        content,  # type: ignore[arg-type]
-                        f"{base}/{name}",
-                        append=append,
-                        report=count.add,
-                    )
-    except tarfile.TarError as error:
-        raise InvalidArgument(f"not a tar archive, or a broken one: {error}") from None
+def _said(name: str) -> str:
+    return "stdin" if name == _STDIN else name
 
 
 class _Count:
