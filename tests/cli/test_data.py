@@ -13,6 +13,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dassie.cli import exits
 
 from .conftest import Client
@@ -43,7 +45,7 @@ def test_a_large_file_comes_and_goes_open(pachctl):
     for wrong, words in (
         (("large@master:/d", "-o", "x"), "is not one file"),
         (("large@master:/nothing", "-o", "x"), "not found"),
-        ((name, "-o", "no/such/folder"), "No such file"),
+        ((name, "-o", "no/such/folder"), "no folder no/such"),
     ):
         run = pachctl.run("get", "file", *wrong)
         assert run.returncode != 0
@@ -159,6 +161,40 @@ def test_folders(pachctl: Client, tmp_path: Path) -> None:
     assert set(contents(tmp_path / "matched")) == {"a.txt", "ünï çode.txt"}
     lines = pachctl("list", "file", "-r", "r@other").splitlines()[1:]
     assert {line.split(maxsplit=1)[1] for line in lines} == {f"/{name}" for name in contents(top)}
+
+
+@pytest.mark.parametrize("name", ["plain", "user@host", "c++", "a(1)", "[1]", "{x}", "b*", "q?"])
+def test_a_folder_is_placed_alike_whatever_its_name(pachctl: Client, name: str) -> None:
+    pachctl("create", "repo", "r")
+    pachctl("put", "file", f"r@master:/{name}/f", stdin="f")
+    pachctl("put", "file", "r@master:/1/other", stdin="o")
+    pachctl("get", "file", "-r", f"r@master:/{name}", "-o", "out")
+    assert contents(pachctl.home / "out") == {"f": "f"}
+
+
+def test_where_a_file_is_written(pachctl: Client) -> None:
+    pachctl("create", "repo", "r")
+    long = "n" * 250
+    for name in ("a", long):
+        pachctl("put", "file", f"r@master:/{name}", stdin=name)
+        pachctl("get", "file", f"r@master:/{name}", "-o", name)
+        pachctl("get", "file", f"r@master:/{name}", "-o", "new/folder/")
+        assert (pachctl.home / name).read_text() == name
+        assert (pachctl.home / "new/folder" / name).read_text() == name
+    refused = pachctl.run("get", "file", "r@master:/a", "-o", "none/a")
+    assert "no folder none, where a should go" in refused.stderr
+    assert pachctl.run("get", "file", "-r", "r@master:/x", "-o", "x").returncode == exits.NOT_FOUND
+    assert not (pachctl.home / "x").exists()
+
+
+def test_copy_to_a_folder(pachctl: Client) -> None:
+    pachctl("create", "repo", "r")
+    pachctl("put", "file", "r@master:/d/a", stdin="a")
+    pachctl("copy", "file", "r@master:/d/a", "r@copy:/to/")
+    pachctl("copy", "file", "r@master:/d/a", "r@copy:/")
+    pachctl("copy", "file", "r@master:/d", "r@copy:/e/")
+    listed = pachctl("list", "file", "-r", "r@copy").splitlines()[1:]
+    assert [line.split()[1] for line in listed] == ["/a", "/e/a", "/to/a"]
 
 
 def test_get_says_what_to_do(pachctl: Client, tmp_path: Path) -> None:

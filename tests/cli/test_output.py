@@ -255,3 +255,9 @@ JSON = st.recursive(
 @given(JSON)
 def test_json_is_written_as_the_standard_library_does(value: Any) -> None:
     assert json_text(value) == json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def test_spaces_that_belong_to_a_name_stay() -> None:
+    out = output()
+    out.table(("SIZE", "NAME"), [("1B", "/a "), ("10B", "/b"), ("1B", "")])
+    assert printed(out) == "SIZE NAME\n1B   /a \n10B  /b\n1B\n"

@@ -56,7 +56,17 @@ def test_stdin_needs_a_name(path: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "prefix"),
-    [("/a/b", "/a/b"), ("/a/*.png", "/a"), ("/*", ""), ("/", ""), ("", ""), ("a/{b,c}/d", "/a")],
+    [
+        ("/a/b", "/a/b"),
+        ("/a/*.png", "/a"),
+        ("/*", ""),
+        ("/", ""),
+        ("", ""),
+        ("a/{b,c}/d", "/a"),
+        ("/user@host/c++/x", "/user@host/c++/x"),
+        (r"/a\*/b?", "/a*"),
+        ("/[half", "/[half"),
+    ],
 )
 def test_fixed_prefix(pattern: str, prefix: str) -> None:
     assert fixed_prefix(pattern) == prefix

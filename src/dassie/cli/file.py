@@ -23,13 +23,21 @@ _FILE = grammar.Positional("file", _WRITTEN, complete="file")
 
 
 def copy(session: Session) -> None:
+    """To a path with a slash behind it, a file goes by its own name, as with `put file`."""
+    from dassie._proto.pfs import pfs_pb2
+    from dassie.client import messages
     from dassie.client.modify import copy as copy_request
     from dassie.client.modify import modify
 
     source, target = session.file("source"), session.file("destination")
     if not target.path:
         raise session.wrong("name the path to copy to: REPO@BRANCH:/PATH")
-    request = copy_request(source, target.path, append=session.has("append"))
+    path = target.path
+    if path.endswith("/"):
+        wanted = pfs_pb2.InspectFileRequest(file=messages.file(source, source.path or "/"))
+        if session.pfs.InspectFile(wanted).file_type == pfs_pb2.FILE:
+            path += source.path.rstrip("/").rpartition("/")[2]
+    request = copy_request(source, path, append=session.has("append"))
     modify(session.connection, target.commit, [request])
 
 
@@ -179,7 +187,8 @@ COMMANDS = (
             grammar.Positional("destination", "written REPO@BRANCH:/PATH", complete="file"),
         ),
         (grammar.switch("-a", "--append", help="append to what is there"), PROJECT),
-        "Copies by reference: no data moves, whatever the size. The source may be a folder.",
+        "Copies by reference: no data moves, whatever the size. The source may be a folder, whose "
+        "content goes below the destination. A file keeps its name if the destination ends with /.",
         (
             (
                 "publish a result",

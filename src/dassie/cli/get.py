@@ -18,7 +18,14 @@ from dassie.cli.grammar import PROJECT, Command
 from dassie.cli.progress import Meter
 from dassie.client.errors import NotOffered
 from dassie.client.refs import DEFAULT_BRANCH
-from dassie.errors import DassieError, DataLoss, FailedPrecondition, Unavailable
+from dassie.errors import (
+    DassieError,
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -159,7 +166,10 @@ def _opened(output: str, ref: FileRef, *, resume: bool) -> Iterator[IO[bytes]]:
         with path.open("ab" if resume else "wb") as file:
             yield file
         return
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if not path.parent.is_dir():
+        raise NotFound(f"no folder {path.parent}, where {path.name} should go")
+    # Part of the name: a long one would be too long with more in front and behind.
+    scratch = path.with_name(f".{path.name[:60]}.{os.getpid()}.part")
     try:
         with scratch.open("wb") as file:
             yield file
@@ -169,8 +179,10 @@ def _opened(output: str, ref: FileRef, *, resume: bool) -> Iterator[IO[bytes]]:
 
 
 def _local(output: str, ref: FileRef) -> Path:
-    """In a folder, a file keeps its name."""
+    """In a folder, a file keeps its name. A name with a slash behind it means a folder."""
     path = Path(output)
+    if output.endswith("/"):
+        path.mkdir(parents=True, exist_ok=True)
     return path / ref.path.rstrip("/").rpartition("/")[2] if path.is_dir() else path
 
 
@@ -179,7 +191,7 @@ def _folder(session: Session, ref: FileRef, meter: Meter) -> None:
         raise session.wrong("--offset is for one file, not with -r")
     if session.text("output") in ("", "-"):
         raise session.wrong("say where the files go: -o FOLDER")
-    folder, base = Path(session.text("output")), fixed_prefix(ref.path)
+    folder, base = Path(session.text("output")), _base(session, ref)
     try:
         files, size = _in_bulk(session, ref, folder, meter, base)
     except NotOffered:
@@ -233,17 +245,31 @@ def _from_tar(
     return files, size
 
 
+def _base(session: Session, ref: FileRef) -> str:
+    """The folder that stays off local paths. A name may look like a pattern; the name goes first,
+    as on the server."""
+    fixed = fixed_prefix(ref.path)
+    if fixed == "/" + ref.path.strip("/"):
+        return fixed
+    try:
+        _inspect(session, ref)
+    except (NotFound, InvalidArgument):
+        return fixed
+    return "/" + ref.path.strip("/")
+
+
 def fixed_prefix(pattern: str) -> str:
     """The folder that everything a pattern matches lies in. Pure.
 
     `/a/b` → `/a/b`; `/a/*.png` → `/a`.
     """
-    kept: list[str] = []
-    for part in pattern.strip("/").split("/"):
-        if any(char in part for char in "*?[]{}!()@+\\"):
-            break
-        kept.append(part)
-    return "/" + "/".join(kept) if any(kept) else ""
+    from dassie.base.glob import Glob
+
+    try:
+        fixed = Glob.parse(pattern).literal_prefix
+    except InvalidArgument:  # then it can only be a name
+        fixed = tuple(pattern.strip("/").split("/"))
+    return "/" + "/".join(fixed) if any(fixed) else ""
 
 
 def relative(name: str, base: str) -> str:

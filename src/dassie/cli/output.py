@@ -182,4 +182,5 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
         cell + " " * (width - display_width(cell))
         for cell, width in zip(cells, widths, strict=True)
     ]
-    return " ".join(padded).rstrip()
+    padded[-1] = cells[-1]  # may end with spaces of its own: names do
+    return " ".join(padded) if cells[-1] else " ".join(padded).rstrip()

@@ -83,6 +83,7 @@ def download(
         daemon=True,
     )
     receiving.start()
+    new_folder = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     files = size = total_files = total_bytes = 0
     try:
@@ -99,6 +100,11 @@ def download(
                 if progress is not None:
                     progress(Progress(files, size, total_files, total_bytes))
             tree.check_complete()
+    except BaseException:
+        if new_folder:
+            with suppress(OSError):  # something arrived and stays
+                folder.rmdir()
+        raise
     finally:
         frames.shut()
         receiving.join()
