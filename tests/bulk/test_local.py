@@ -63,7 +63,14 @@ pathlib.Path(root, "top").unlink()
 assert list(scan_ahead(root, known)) == list(scan(root, known)), "changed"
 try:
     list(scan_ahead(root + "/none", {}))
-except OSError:
+except FileNotFoundError as error:
+    assert error.filename == root + "/none", error
+from dassie.errors import InvalidArgument
+pathlib.Path(root, "b", "\\udcff").touch()
+try:
+    list(scan_ahead(root, {}))
+except InvalidArgument as error:
+    assert "not valid UTF-8" in error.message
     print("fine")
 """
 

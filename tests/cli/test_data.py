@@ -481,3 +481,17 @@ def test_fsck(pachctl: Client) -> None:
     pachctl("create", "repo", "r")
     done = pachctl.run("fsck")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "no problems found\n")
+
+
+def test_no_time_limit(pachctl: Client) -> None:
+    assert "NAME" in pachctl("list", "repo", "--rpc-timeout", "0")
+    assert pachctl.run("list", "repo", "--rpc-timeout", "1ns").returncode == exits.FAILED
+
+
+def test_an_error_names_the_local_file(pachctl: Client, tmp_path: Path) -> None:
+    pachctl("create", "repo", "r")
+    pachctl("put", "file", "r@master:/sub/a", stdin="a")
+    (tmp_path / "out/a").mkdir(parents=True)
+    for wrong in (("-r", "r@master:/sub"), ("r@master:/sub/a",)):
+        refused = pachctl.run("get", "file", *wrong, "-o", "out")
+        assert refused.stderr.startswith("error: out/a: ")

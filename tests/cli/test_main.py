@@ -57,6 +57,7 @@ def pachctl(*words: str, stdin: str = "", **more: str) -> Run:
         (["put", "file", "a@b", "-f", "/none"], exits.NOT_FOUND, "no file /none"),
         (["put", "file", "a@b", "-f", "/tmp"], exits.FAILED, "put it with -r"),
         (["put", "file", "a@b"], exits.FAILED, "stdin needs a file name"),
+        (["get", "file", "a@b:/\udcff"], exits.FAILED, "is not UTF-8, as names have to be"),
         (["get", "file", "a@b"], exits.USAGE, "name the file"),
         (["delete", "file", "a@b"], exits.USAGE, "name what to delete"),
         (["logs", "--since", "yesterday"], exits.USAGE, "not a duration"),
@@ -138,6 +139,28 @@ def test_a_closed_pipe_is_quiet(environ: Path) -> None:
     )
     assert run.stderr == ""
     assert run.stdout.split()[-1] in ("0", str(exits.BROKEN_PIPE))
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_streams_that_the_caller_has_closed(environ: Path, closed: str) -> None:
+    run = subprocess.run(
+        f"{sys.executable} -m dassie.cli.main put file r@master:/x {closed}; echo $?",
+        shell=True,
+        executable="/bin/bash",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "internal failure" not in run.stderr
+    assert run.stdout in (f"{exits.UNREACHABLE}\n", f"{exits.FAILED}\n")
+
+
+def test_a_locale_without_the_characters(environ: Path) -> None:
+    assert pachctl("config", "set", "context", "日本", stdin="{}").returncode == 0
+    run = pachctl("config", "list", "context", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert r"\u65e5\u672c" in run.stdout
 
 
 def test_contexts(environ: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,3 +63,39 @@ def test_no_answer_in_time() -> None:
     error = translate("DEADLINE_EXCEEDED", "Deadline Exceeded", "host:1")
     assert type(error) is errors.DeadlineExceeded
     assert error.message == "host:1 did not answer in the time allowed"
+
+
+@pytest.mark.parametrize(
+    ("last", "reason", "remedy"),
+    [
+        (
+            (
+                "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:100000f7:SSL "
+                "routines:OPENSSL_internal:WRONG_VERSION_NUMBER: Invalid certificate verification "
+                "context: OK"
+            ),
+            "what answers there speaks without TLS",
+            "without grpcs://",
+        ),
+        (
+            (
+                "Tls handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL "
+                "routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: self signed certificate: OK"
+            ),
+            "its certificate is refused: self signed certificate",
+            "--server-cas",
+        ),
+        (
+            "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame, got frame type 79)",
+            "what answers there is no pachd",
+            "say where it is",
+        ),
+        ("Socket closed", "the connection was closed at once", "grpcs://HOST:PORT"),
+    ],
+)
+def test_something_else_is_there(last: str, reason: str, remedy: str) -> None:
+    details = f"failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: {last}"
+    error = translate("UNAVAILABLE", details, "host:1")
+    assert isinstance(error, Unreachable)
+    assert f"cannot reach pachd at host:1 ({reason}): " in error.message
+    assert remedy in error.message

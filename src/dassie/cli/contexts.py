@@ -25,7 +25,7 @@ def connect(session: Session) -> None:
 
     host, port, tls = parse_address(session.text("address"))
     target = Target(host, port, tls)
-    with Connection(target, timeout_s=session.seconds("rpc_timeout")) as connection:
+    with Connection(target, timeout_s=session.rpc_timeout_s) as connection:
         session.connection = connection
         info = inspect_cluster(session)
     name = session.text("name") or str(target)

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -174,8 +174,12 @@ def _opened(output: str, ref: FileRef, *, resume: bool) -> Iterator[IO[bytes]]:
         with scratch.open("wb") as file:
             yield file
         scratch.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # not that of the moment
+        raise
     finally:
-        scratch.unlink(missing_ok=True)
+        with suppress(OSError):
+            scratch.unlink()
 
 
 def _local(output: str, ref: FileRef) -> Path:

@@ -73,7 +73,7 @@ GLOBAL_FLAGS = (
     Flag(("-h", "--help"), "show this help"),
     Flag(("-v", "--verbose"), "on failure, show the traceback and the server's full answer"),
     Flag(("--no-color",), "never colour the output (NO_COLOR does the same)"),
-    Flag(("--rpc-timeout",), "give up after this many seconds", Kind.TEXT, "SECONDS"),
+    Flag(("--rpc-timeout",), "give up after this many seconds, or 10m", Kind.TEXT, "TIME"),
     Flag(
         ("--context",),
         "use this context of the configuration",

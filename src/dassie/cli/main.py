@@ -7,6 +7,7 @@ YAML before a command asks for them.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ _HELP = {"-h", "--help"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the result is the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _prepare_streams()
+    # gRPC would write its own words on failed handshakes next to ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         code = _run(words, os.environ)
         sys.stdout.flush()
@@ -41,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DassieError as error:
         _report(error, words)
         return exits.exit_code(error)
+    except UnicodeEncodeError as error:
+        if _verbose(words):
+            _print_trace(error)
+        print(f"error: {error.object!r} is not UTF-8, as names have to be", file=sys.stderr)
+        return exits.FAILED
     except OSError as error:
         if _verbose(words):
             _print_trace(error)
@@ -137,6 +146,18 @@ def _output(command: Command, args: object, environ: Mapping[str, str]) -> Outpu
         full_timestamps=getattr(args, "full_timestamps", False),
         environ=environ,
     )
+
+
+def _prepare_streams() -> None:
+    """Streams that the caller has closed lead nowhere, and reading from nowhere is an error: it
+    must not be taken for an empty file. What the locale cannot write is written as an escape."""
+    if sys.stdin is None:
+        sys.stdin = os.fdopen(os.open(os.devnull, os.O_WRONLY), "r")
+    sys.stdout = sys.stdout or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    sys.stderr = sys.stderr or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _known_prefix(words: Sequence[str]) -> str:

@@ -71,6 +71,11 @@ class Session:
         except ValueError as error:
             raise self.wrong(str(error)) from None
 
+    @property
+    def rpc_timeout_s(self) -> float | None:
+        """For each call; 0 is no limit, as for Pachyderm."""
+        return self.seconds("rpc_timeout") or None
+
     def wrong(self, message: str) -> UsageError:
         """The error for arguments that do not go together."""
         return UsageError(message, self.command.path)
@@ -123,7 +128,7 @@ class Session:
     def connection(self) -> Connection:
         from dassie.client.connection import Connection
 
-        connection = Connection(self.config.target(), timeout_s=self.seconds("rpc_timeout"))
+        connection = Connection(self.config.target(), timeout_s=self.rpc_timeout_s)
         return self._resources.enter_context(connection)
 
     @property

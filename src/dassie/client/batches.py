@@ -206,7 +206,11 @@ class Reader:
                     self._batch.add(destination + name, sizes[index], digest, local + name)
                 else:
                     read_at[index] = time.time_ns()
-                    digest = self._file(name, destination + name, sizes[index], folder)
+                    try:
+                        digest = self._file(name, destination + name, sizes[index], folder)
+                    except OSError as error:
+                        error.filename = local + name  # a person needs the folder, too
+                        raise
                     hashes[at : at + HASH_BYTES] = digest
                 if self._batch.full:
                     self._hand_over()

@@ -199,12 +199,15 @@ class Tree:
 
     def write(self, path: str, size: int, data: memoryview) -> bool:
         """The next piece of the file at `path`, which has `size` bytes in all; is it complete?"""
-        if self._partial is None and len(data) == size:
-            self._write_whole(path, data)
-            return True
-        descriptor = self._begun(path, size)
-        self._missing -= len(data)
-        _write_all(descriptor, data)
+        try:
+            if self._partial is None and len(data) == size:
+                self._write_whole(path, data)
+                return True
+            descriptor = self._begun(path, size)
+            self._missing -= len(data)
+            _write_all(descriptor, data)
+        except OSError as error:
+            raise self._named(error, path) from None
         if self._missing > 0:
             return False
         self._complete()
@@ -214,7 +217,15 @@ class Tree:
         """A file that somebody else writes: its descriptor, which stays the tree's."""
         if self._partial is not None:
             raise DataLoss(f"the server sent {path} before {self._partial[0]} was complete")
-        return self._begun(path, size)
+        try:
+            return self._begun(path, size)
+        except OSError as error:
+            raise self._named(error, path) from None
+
+    def _named(self, error: OSError, path: str) -> OSError:
+        """The error with the name that a person knows, not that of the moment."""
+        error.filename, error.filename2 = str(self._folder / path), None
+        return error
 
     def written(self, count: int, *, whole: bool) -> bool:
         """Somebody else has written so many bytes of the file begun, or, with `whole`, the rest."""

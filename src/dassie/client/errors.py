@@ -18,6 +18,10 @@ _NOT_REACHED = re.compile(
     re.IGNORECASE,
 )
 _DETAIL = re.compile(r"(?:Failed to connect to remote host: |address lookup failed for )([^;{\]]+)")
+_CERTIFICATE = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([\w -]+)")
+_CLOSED = re.compile(
+    r"failed to connect to all addresses.*(socket closed|connection reset)", re.IGNORECASE
+)
 
 
 class Unreachable(errors.Unavailable):
@@ -78,12 +82,26 @@ def translate(code: str, details: str, address: str) -> errors.DassieError:
 
 
 def unreachable(address: str, details: str = "") -> Unreachable:
-    reason = _DETAIL.search(details)
-    because = f" ({reason.group(1).strip()})" if reason else ""
-    return Unreachable(
-        f"cannot reach pachd at {address}{because}: start it with `pachd`, or say where it is with "
-        "`pachctl connect HOST:PORT` or PACHD_ADDRESS"
+    found = _DETAIL.search(details)
+    reason = found.group(1).strip() if found else ""
+    remedy = (
+        "start it with `pachd`, or say where it is with `pachctl connect HOST:PORT` or "
+        "PACHD_ADDRESS"
     )
+    if "WRONG_VERSION_NUMBER" in details:
+        reason = "what answers there speaks without TLS"
+        remedy = "write the address without grpcs://"
+    elif untrusted := _CERTIFICATE.search(details):
+        reason = f"its certificate is refused: {untrusted.group(1)}"
+        remedy = "name its authority with `pachctl config update context --server-cas FILE`"
+    elif "Failed parsing HTTP/2" in details:
+        reason = "what answers there is no pachd"
+        remedy = "say where it is with `pachctl connect HOST:PORT` or PACHD_ADDRESS"
+    elif _CLOSED.search(details):
+        reason = "the connection was closed at once"
+        remedy = "is it a server with TLS? Then write grpcs://HOST:PORT"
+    because = f" ({reason})" if reason else ""
+    return Unreachable(f"cannot reach pachd at {address}{because}: {remedy}")
 
 
 def from_call(error: Any, address: str) -> errors.DassieError:

@@ -26,6 +26,8 @@ _SIZE_COLUMN = 2
 _HEADER = struct.Struct("<IIIII")
 _END = 0xFFFFFFFF
 _SAME_NAMES = b"\0"
+_REFUSED = 2
+"""Exit status of the forked process after an error that has words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def scan_ahead(root: str, known: Mapping[str, Known]) -> Iterator[Directory]:
         os.close(read_end)
         _child(root, known, write_end)
     os.close(write_end)
-    return _received(pid, read_end, known)
+    return _received(root, pid, read_end, known)
 
 
 def _look(root: str, path: str, known: Known | None) -> tuple[Directory, list[str]]:
@@ -217,7 +219,7 @@ def _child(root: str, known: Mapping[str, Known], write_end: int) -> None:
     except BrokenPipeError:
         pass  # the parent has lost interest
     except (OSError, InvalidArgument):
-        status = 2  # the parent scans again, to have the error itself
+        status = _REFUSED
     finally:
         os._exit(status)
 
@@ -261,7 +263,9 @@ def _patched(before: bytes, indexes: array[int], rows: bytes) -> bytes:
     return stats.tobytes()
 
 
-def _received(pid: int, read_end: int, known: Mapping[str, Known]) -> Iterator[Directory]:
+def _received(
+    root: str, pid: int, read_end: int, known: Mapping[str, Known]
+) -> Iterator[Directory]:
     try:
         with os.fdopen(read_end, "rb", buffering=1 << 20) as pipe:
             while header := pipe.read(_HEADER.size):
@@ -271,7 +275,10 @@ def _received(pid: int, read_end: int, known: Mapping[str, Known]) -> Iterator[D
                 yield _decoded([pipe.read(length) for length in lengths], known)
     finally:
         _, status = os.waitpid(pid, 0)
-    raise OSError(f"reading the folder failed (scanner ended with status {status})")
+    if os.waitstatus_to_exitcode(status) == _REFUSED:
+        for _ in scan(root, known):
+            pass  # scanned again, to have the error itself
+    raise OSError(f"reading {root} failed (scanner ended with status {status})")
 
 
 def _decoded(parts: list[bytes], known: Mapping[str, Known]) -> Directory:
