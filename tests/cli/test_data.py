@@ -495,3 +495,11 @@ def test_an_error_names_the_local_file(pachctl: Client, tmp_path: Path) -> None:
     for wrong in (("-r", "r@master:/sub"), ("r@master:/sub/a",)):
         refused = pachctl.run("get", "file", *wrong, "-o", "out")
         assert refused.stderr.startswith("error: out/a: ")
+
+
+def test_another_program_compares(pachctl: Client) -> None:
+    pachctl("create", "repo", "r")
+    pachctl("put", "file", "r@master:/a", stdin="a")
+    pachctl("put", "file", "r@master:/b", stdin="b")
+    for words in (("r@master",), ("r@master^", "r@master")):
+        assert pachctl("diff", "file", *words, "--diff-command", "true") == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -182,6 +183,20 @@ def test_contexts(environ: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "delete", "context", "one"]) == 0
     assert main(["config", "get", "active-context"]) == 0
     assert capsys.readouterr().out == "two\n"
+
+
+def test_certificates(environ: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (environ / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nabc\n")
+    encoded = base64.b64encode((environ / "ca.pem").read_bytes()).decode()
+    assert pachctl("config", "set", "context", "lab", stdin="{}").returncode == 0
+    for given in (str(environ / "ca.pem"), encoded):
+        assert main(["config", "update", "context", "lab", "--server-cas", given]) == 0
+        kept = json.loads((environ / "config.json").read_text())["v2"]["contexts"]["lab"]
+        assert kept["server_cas"] == encoded
+    (environ / "none.pem").write_text("nothing")
+    for wrong in ("none.pem", "gone.pem"):
+        assert main(["config", "update", "context", "--server-cas", str(environ / wrong)]) == 1
+        assert f"{wrong}" in capsys.readouterr().err
 
 
 def test_metrics(environ: Path, capsys: pytest.CaptureFixture[str]) -> None:

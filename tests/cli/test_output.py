@@ -242,6 +242,16 @@ def test_text_diff() -> None:
     lines = diff.text_diff(b"a\nb\n", b"a\nc\n", "/old", "/new")
     assert lines is not None
     assert list(lines) == ["--- /old", "+++ /new", "@@ -1,2 +1,2 @@", " a", "-b", "+c"]
+    for old, new, want in (
+        (b"a\n", b"a", ["-a", "+a\n\\ No newline at end of file"]),
+        (b"a\r\n", b"a\n", ["-a\r", "+a"]),
+        (b"a\x0bb\n", b"a\nb\n", ["-a\x0bb", "+a", "+b"]),
+        (b"", b"a\n", ["+a"]),
+        (b"a", b"a\n\n", ["-a\n\\ No newline at end of file", "+a", "+"]),
+    ):
+        lines = diff.text_diff(old, new, "/old", "/new")
+        assert lines is not None
+        assert list(lines)[3:] == want
     assert diff.text_diff(b"\xff", b"a", "", "") is None
     assert diff.text_diff(b"\0", b"a", "", "") is None
 

@@ -102,6 +102,10 @@ def test_what_is_broken_is_named(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(FailedPrecondition, match=r"config\.json is not JSON"):
         Config.load(environ(path))
+    for odd in ("[]", '{"v2": []}', '{"v2": {"contexts": []}}', '{"v2": {"contexts": {"a": 1}}}'):
+        path.write_text(odd)
+        with pytest.raises(FailedPrecondition, match="is not a Pachyderm configuration"):
+            Config.load(environ(path))
     path.write_text('{"v2": {"contexts": {}, "active_context": "gone"}}')
     with pytest.raises(NotFound, match='context "gone" not found'):
         Config.load(environ(path)).target()
@@ -114,3 +118,14 @@ def test_what_is_broken_is_named(tmp_path: Path) -> None:
 def test_max_shell_completions(tmp_path: Path, value: object, expected: int) -> None:
     path = written(tmp_path, max_shell_completions=value)
     assert Config.load(environ(path)).max_completions == expected
+
+
+def test_a_file_from_before_contexts(tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    path.write_text('{"user_id": "u", "v1": {"pachd_address": "h:1", "session_token": "t"}}')
+    config = Config.load(environ(path))
+    assert (config.active_context, config.context()["source"]) == ("default", "CONFIG_V1")
+    assert (str(config.target()), config.target().token) == ("grpc://h:1", "t")
+    config.save()
+    assert set(json.loads(path.read_text())) == {"user_id", "v1", "v2"}
+    assert str(Config.load(environ(path)).target()) == "grpc://h:1"

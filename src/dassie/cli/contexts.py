@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dassie.cli import grammar
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAME = grammar.Positional("name", "a context's name", complete="context")
 _LOCAL_SOURCE = "LOCAL"
+_PEM = b"-----BEGIN CERTIFICATE-----"
 
 
 def connect(session: Session) -> None:
@@ -97,6 +101,8 @@ def update(session: Session) -> None:
     for key in ("pachd_address", "project", "server_cas", "auth_info", "namespace", "cluster_name"):
         if getattr(session.args, key) is not None:
             values[key] = session.text(key)
+    if values.get("server_cas") and session.text("server_cas"):
+        values["server_cas"] = _certificates(session.text("server_cas"))
     if session.has("remove_cluster_deployment_id"):
         values.pop("cluster_deployment_id", None)
     _check_address(values)
@@ -105,6 +111,19 @@ def update(session: Session) -> None:
     config.v2.setdefault("active_context", name)
     config.save()
     session.out.say(f'context "{name}" updated')
+
+
+def _certificates(text: str) -> str:
+    """PEM in base64, as the configuration keeps it, of that itself or of a file of PEM."""
+    try:
+        pem = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        pem = b""
+    if _PEM not in pem:
+        pem = Path(text).read_bytes()
+    if _PEM not in pem:
+        raise InvalidArgument(f"{text} is not a file of certificates (PEM)")
+    return base64.b64encode(pem).decode()
 
 
 def delete(session: Session) -> None:
@@ -199,7 +218,9 @@ COMMANDS = (
         (
             grammar.text("--pachd-address", help="where the server is", metavar="ADDRESS"),
             grammar.text("--project", help="the project to work in", complete="project"),
-            grammar.text("--server-cas", help="certificates to trust, PEM in base64"),
+            grammar.text(
+                "--server-cas", help="certificates to trust: a PEM file, or that in base64"
+            ),
             grammar.text("--auth-info", help="user of the Kubernetes context"),
             grammar.text("--namespace", help="Kubernetes namespace"),
             grammar.text("--cluster-name", help="Kubernetes cluster"),

@@ -52,13 +52,19 @@ def columns(out: Output) -> Columns:
 
 def text_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterator[str] | None:
     """The unified diff of two texts; `None` where one of them is no text. Pure."""
-    try:
-        before, after = old.decode().splitlines(), new.decode().splitlines()
-    except UnicodeDecodeError:
-        return None
     if b"\0" in old or b"\0" in new:
         return None
-    return unified_diff(before, after, old_name, new_name, lineterm="")
+    try:
+        before, after = (text.decode().split("\n") for text in (old, new))
+    except UnicodeDecodeError:
+        return None
+    return unified_diff(_marked(before), _marked(after), old_name, new_name, lineterm="")
+
+
+def _marked(lines: list[str]) -> list[str]:
+    """Lines of a text that was split at its newlines; the last has none, which makes it differ."""
+    *whole, rest = lines
+    return [*whole, f"{rest}\n\\ No newline at end of file"] if rest else whole
 
 
 def _show(session: Session, answer: Any) -> None:
@@ -86,9 +92,9 @@ def _run(session: Session, command: str, answer: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="pachctl-diff-") as folder:
         paths = []
         for side, info in (("old", answer.old_file), ("new", answer.new_file)):
-            path = Path(folder) / side / Path(info.file.path).name
-            path.parent.mkdir()
             if info.file.path:
+                path = Path(folder) / side / Path(info.file.path).name
+                path.parent.mkdir()
                 path.write_bytes(_content(session, info))
                 paths.append(str(path))
             else:

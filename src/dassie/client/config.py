@@ -101,8 +101,13 @@ class Config:
             raise FailedPrecondition(
                 f"{path} is not JSON ({error}); repair it, or move it away to start afresh"
             ) from None
-        if not isinstance(data, dict) or not isinstance(data.get("v2", {}), dict):
-            raise FailedPrecondition(f"{path} is not a Pachyderm configuration")
+        if not _is_configuration(data):
+            raise FailedPrecondition(
+                f"{path} is not a Pachyderm configuration; repair it, or move it away to start "
+                "afresh"
+            )
+        if "v2" not in data and isinstance(v1 := data.get("v1"), dict):
+            data["v2"] = _from_v1(v1)
         return cls(path, data, environ)
 
     def save(self) -> None:
@@ -195,6 +200,20 @@ class Config:
         else:
             host, port, tls, origin = DEFAULT_HOST, DEFAULT_PORT, False, "default"
         return Target(host, port, tls or roots is not None, roots, token, transaction, origin)
+
+
+def _is_configuration(data: object) -> bool:
+    if not isinstance(data, dict) or not isinstance(v2 := data.get("v2", {}), dict):
+        return False
+    contexts = v2.get("contexts", {})
+    return isinstance(contexts, dict) and all(isinstance(one, dict) for one in contexts.values())
+
+
+def _from_v1(v1: dict[str, Any]) -> dict[str, Any]:
+    """What a `pachctl` before contexts wrote, as the context that later ones make of it."""
+    name = "default"
+    context = {"source": "CONFIG_V1", **v1}
+    return {"active_context": name, "contexts": {name: context}, "metrics": True}
 
 
 def _certificates(encoded: object) -> bytes | None:
