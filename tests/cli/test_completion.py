@@ -1,7 +1,10 @@
-"""Completion without a server: words, flags, values, files; and the scripts in their shells."""
+"""Completion: words, flags, values, files, live names; and the scripts in their shells."""
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -12,25 +15,32 @@ import pytest
 from dassie.cli.completion import candidates, split_line
 from dassie.cli.main import main
 
+from .conftest import Client
+
 SHELLS = ("bash", "zsh", "fish")
 
 
 def completed(line: str, environ: dict[str, str] | None = None) -> list[str]:
-    typed, current = split_line(line)
+    typed, current, _ = split_line(line)
     return [word for word, _ in candidates(typed, current, environ or {"HOME": "/nonexistent"})]
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("pachctl ", ([], "")),
-        ("pachctl li", ([], "li")),
-        ("pachctl list ", (["list"], "")),
-        ("pachctl put file 'a b", (["put", "file", "'a"], "b")),
-        ("pachctl", ([], "")),
+        ("pachctl ", ([], "", "")),
+        ("pachctl li", ([], "li", "")),
+        ("pachctl list ", (["list"], "", "")),
+        ("pachctl put file 'a b", (["put", "file"], "a b", "'")),
+        ("pachctl put file 'a b ", (["put", "file"], "a b ", "'")),
+        ('pachctl put "file', (["put"], "file", '"')),
+        (r"pachctl put a\ b", (["put"], "a b", "")),
+        ("pachctl put 'a b' ", (["put", "a b"], "", "")),
+        ("pachctl", ([], "", "")),
+        ("", ([], "", "")),
     ],
 )
-def test_split_line(line: str, expected: tuple[list[str], str]) -> None:
+def test_split_line(line: str, expected: tuple[list[str], str, str]) -> None:
     assert split_line(line) == expected
 
 
@@ -71,6 +81,8 @@ def test_contexts(tmp_path: Path) -> None:
     config.write_text('{"v2": {"contexts": {"alpha": {}, "beta": {}}}}')
     environ = {"PACH_CONFIG": str(config)}
     assert completed("pachctl config set active-context a", environ) == ["alpha"]
+    assert completed("pachctl --context ", environ) == ["alpha", "beta"]
+    assert "list" in completed("pachctl --context alpha ", environ)
 
 
 def test_no_server_no_names_no_noise(
@@ -90,6 +102,66 @@ def test_bash_gets_what_follows_its_word_breaks(
     assert capsys.readouterr().out == "yaml\n"
     main(["__complete", "fish", "pachctl list repo --output=y"])
     assert capsys.readouterr().out == "--output=yaml\t\n"
+
+
+def test_bash_gets_escapes_where_no_quote_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "it's (1).txt").touch()
+    monkeypatch.chdir(tmp_path)
+    for typed, offered in (
+        ("it", r"it\'s\ \(1\).txt"),
+        (r"it\'s\ ", r"it\'s\ \(1\).txt"),
+        ('"it', "it's (1).txt"),
+    ):
+        main(["__complete", "bash", f"pachctl put file a@b -f {typed}", "=@:"])
+        assert capsys.readouterr().out == f"{offered}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        ("list file imgs@m", "list file imgs@master:"),
+        ("list file imgs@master:/c", "list file imgs@master:/cats/"),
+        ("get file imgs@master:/cats/m", r"get file imgs@master:/cats/my\ cat.png"),
+        ("create branch imgs@x --head=d", "create branch imgs@x --head=dev"),
+        ("create branch imgs@x --head d", "create branch imgs@x --head dev"),
+    ],
+)
+def test_bash_on_a_terminal(pachctl: Client, tmp_path: Path, typed: str, completed: str) -> None:
+    """What readline makes of the answers: it has an opinion of its own on where words begin."""
+    if shutil.which("bash") is None:
+        pytest.skip("no bash on this machine")
+    pachctl("create", "repo", "imgs")
+    pachctl("put", "file", "imgs@master:/cats/my cat.png", stdin="x")
+    pachctl("create", "branch", "imgs@dev", "--head", "master")
+    ours, theirs = pty.openpty()
+    bash = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**pachctl.environ, **shim(tmp_path), "PS1": "$ "},
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        os.write(ours, b"source <(pachctl completion bash); echo rea''dy\n")
+        _until(ours, "ready")
+        os.write(ours, f"pachctl {typed}\t".encode())
+        assert completed in _until(ours, completed)
+    finally:
+        bash.kill()
+        bash.wait()
+        os.close(ours)
+
+
+def _until(terminal: int, text: str) -> str:
+    """What a terminal shows, up to `text`, or for as long as something may still come."""
+    shown = ""
+    while text not in shown and select.select([terminal], [], [], 30)[0]:
+        shown += os.read(terminal, 4096).decode(errors="replace")
+    return shown
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -121,7 +121,7 @@ def _set_trigger(session: Session, request: Any) -> None:
 
 
 _CREATE_FLAGS = (
-    grammar.text("--head", help="a branch or commit of the same repo", complete="commit"),
+    grammar.text("--head", help="a branch or commit of the same repo", complete="head"),
     grammar.many("-p", "--provenance", help="a branch it is made from", complete="branch"),
     grammar.text("--trigger", help="move the head when this branch has enough new data"),
     grammar.text("--trigger-size", help="… when that much data has come, such as 1GB"),

@@ -7,13 +7,14 @@ few lines each and everything is decided here. `live.py` fetches names from the 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dassie.cli import index
-from dassie.cli.grammar import Command, Flag, Kind
+from dassie.cli.grammar import GLOBAL_FLAGS, Command, Flag, Kind
 from dassie.errors import DassieError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ end
 complete -c pachctl -f -a '(__pachctl_complete)'
 """
 
+_SPECIAL = re.compile(r"[^\w@%+=:,./\-]")
+"""What bash wants a backslash before."""
 _SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 _HOMES = {
     "bash": "~/.local/share/bash-completion/completions/pachctl",
@@ -98,44 +101,53 @@ def script(session: Session) -> None:
 def complete(words: list[str], environ: Mapping[str, str]) -> int:
     """`pachctl __complete SHELL LINE [WORDBREAKS]`: print candidates, never fail, never talk."""
     shell, line, breaks = (*words, "", "", "")[:3]
-    typed, current = split_line(line)
+    typed, current, quote = split_line(line)
     try:
         found = sorted(set(candidates(typed, current, environ)))
     except (DassieError, OSError):
         found = []
-    kept = _after_break(current, breaks) if shell == "bash" else 0
     for word, meaning in found:
-        text = word[kept:] if word.startswith(current) else word
-        print(text if shell == "bash" else f"{text}\t{meaning}")
+        print(_for_bash(word, current, quote, breaks) if shell == "bash" else f"{word}\t{meaning}")
     return 0
 
 
-def split_line(line: str) -> tuple[list[str], str]:
-    """The words between `pachctl` and the cursor, and the one under it."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars="")
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        words = list(lexer)
-    except ValueError:  # a quote is open
-        words = line.split()
-    if not line or line[-1].isspace():
-        return words[1:], ""
-    return words[1:-1], words[-1] if len(words) > 1 else ""
+def _for_bash(word: str, current: str, quote: str, breaks: str) -> str:
+    """What bash shall put in the place of what it takes for the word under the cursor."""
+    if quote:  # begins behind the quote, and needs no escapes
+        return word
+    if not word.startswith(current):
+        return _SPECIAL.sub(r"\\\g<0>", word)
+    return _SPECIAL.sub(r"\\\g<0>", word[_after_break(current, breaks) :])
+
+
+def split_line(line: str) -> tuple[list[str], str, str]:
+    """The words between `pachctl` and the cursor, the one under it, and the quote open there."""
+    for quote in ("", "'", '"'):
+        try:
+            # The x keeps the last word, also an empty one, apart from the blanks before it.
+            words = shlex.split(f"{line}x{quote}")
+        except ValueError:  # another quote is open
+            continue
+        return words[1:-1], words[-1][:-1] if len(words) > 1 else "", quote
+    return line.split()[1:], "", ""  # ends in a backslash, or the like
 
 
 def candidates(typed: list[str], current: str, environ: Mapping[str, str]) -> Iterator[Candidate]:
     """What may stand at the cursor."""
     from dassie.cli.main import load, split_globals
 
-    _, words = split_globals(typed)
+    if chosen := _option(typed, "--context"):
+        environ = {**environ, "PACH_CONTEXT": chosen}
+    leading, words = split_globals(typed)
+    valued = next((flag for flag in GLOBAL_FLAGS if leading and leading[-1] in flag.names), None)
+    if valued and valued.kind is not Kind.SWITCH and not words:
+        yield from _values(valued, current, [], environ, [])
+        return
     path, count = index.find(words)
     if path in index.COMMANDS and len(words) >= count and not _may_grow(words, path):
         yield from _arguments(load(path), words[count:], current, environ)
         return
     if current.startswith("-") and not words:
-        from dassie.cli.grammar import GLOBAL_FLAGS
-
         yield from _matching(_flag_names(GLOBAL_FLAGS), current)
         return
     yield from _matching(_next_words([index.singular(word) for word in words]), current)
@@ -260,8 +272,10 @@ def _matching(found: Iterable[Candidate], current: str) -> Iterator[Candidate]:
 
 
 def _after_break(current: str, breaks: str) -> int:
-    """Where bash thinks the word under the cursor begins: behind its last break character."""
-    return max((current.rfind(char) for char in "@:=" if char in breaks), default=-1) + 1
+    """Where bash thinks the word under the cursor begins: behind its last break character, but
+    at an `@`, which it takes for the beginning of a host's name."""
+    last = max((current.rfind(char) for char in "@:=" if char in breaks), default=-1)
+    return last if current[last : last + 1] == "@" else last + 1
 
 
 def _command(shell: str, how: str) -> Command:

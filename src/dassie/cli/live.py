@@ -7,13 +7,14 @@ then cancelled: a repo with a million files costs as much as one with a hundred.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from dassie.cli import humanize
 from dassie.client import refs
 from dassie.client.config import Config
-from dassie.client.connection import Connection
+from dassie.client.connection import Connection, Service
 
 Candidate = tuple[str, str]
 _TIMEOUT_S = 2.0
@@ -32,23 +33,23 @@ def names(
     if source is None:
         return []
     with Connection(config.target(), timeout_s=_TIMEOUT_S) as connection:
-        found = source(_Ask(connection, project or config.project, current, given))
+        found = source(
+            _Ask(connection.pfs, connection.pps, project or config.project, current, given)
+        )
         scanned = islice(found, _MAX_SCANNED)
         matching = (one for one in scanned if one[0].startswith(current))
         return list(islice(matching, config.max_completions))
 
 
+@dataclass(frozen=True)
 class _Ask:
     """What is asked, and of whom."""
 
-    def __init__(
-        self, connection: Connection, project: str, current: str, given: list[str]
-    ) -> None:
-        self.pfs = connection.pfs
-        self.pps = connection.pps
-        self.project = project
-        self.current = current
-        self.given = given
+    pfs: Service
+    pps: Service
+    project: str
+    current: str
+    given: list[str]
 
 
 def _repos(ask: _Ask, suffix: str = "") -> Iterator[Candidate]:
@@ -97,6 +98,15 @@ def _commits(ask: _Ask, suffix: str = "") -> Iterator[Candidate]:
         )
         for info in ask.pfs.ListCommit(request):
             yield f"{repo}@{info.commit.id}{suffix}", info.description
+
+
+def _heads(ask: _Ask) -> Iterator[Candidate]:
+    """Branches and commits of the repo whose branch stands before, without its name."""
+    repo = ask.given[0].partition("@")[0] if ask.given else ""
+    if repo:
+        prefix = f"{repo}@"
+        for name, meaning in _commits(replace(ask, current=prefix + ask.current)):
+            yield name.removeprefix(prefix), meaning
 
 
 def _files(ask: _Ask) -> Iterator[Candidate]:
@@ -159,6 +169,7 @@ _SOURCES: dict[str, Callable[[Any], Iterator[Candidate]]] = {
     "branch": _branches,
     "commit": _commits,
     "file": _files,
+    "head": _heads,
     "pipeline": _pipelines,
     "job": _jobs,
     "datum": _datums,
