@@ -61,6 +61,8 @@ def pachctl(*words: str, stdin: str = "", **more: str) -> Run:
         (["get", "file", "a@b:/\udcff"], exits.FAILED, "is not UTF-8, as names have to be"),
         (["get", "file", "a@b"], exits.USAGE, "name the file"),
         (["delete", "file", "a@b"], exits.USAGE, "name what to delete"),
+        (["delete", "repo", "a", "--all", "--yes"], exits.USAGE, "not both"),
+        (["delete", "pipeline", "a", "--all", "--yes"], exits.USAGE, "not both"),
         (["logs", "--since", "yesterday"], exits.USAGE, "not a duration"),
         (["list", "job", "--state", "odd"], exits.USAGE, "unknown state"),
         (["config", "get", "context", "gone"], exits.NOT_FOUND, 'context "gone" not found'),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -17,6 +19,7 @@ from dassie._proto.pps import pps_pb2
 from dassie.cli import branch, commit_tables, diff, job_tables, pipeline, project, repo
 from dassie.cli.documents import json_text
 from dassie.cli.output import Output, display_width, printable
+from dassie.errors import NotFound
 
 ID = "0123456789ab4cdef0123456789abcde"
 
@@ -271,3 +274,35 @@ def test_spaces_that_belong_to_a_name_stay() -> None:
     out = output()
     out.table(("SIZE", "NAME"), [("1B", "/a "), ("10B", "/b"), ("1B", "")])
     assert printed(out) == "SIZE NAME\n1B   /a \n10B  /b\n1B\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_no_pager_no_loss(tmp_path: Path) -> None:
+    """A bare machine has no `less`."""
+    out = output(pager=True, environ={"PATH": str(tmp_path)})
+    out.stdout = _Terminal()
+    out.table(("A",), [("1",)])
+    assert printed(out) == "A\n1\n"
+    assert isinstance(out.stderr, io.StringIO)
+    assert out.stderr.getvalue() == ""
+    out.environ = {"PATH": str(tmp_path), "PAGER": "most -x"}
+    out.table(("B",), [("2",)])
+    assert printed(out).endswith("B\n2\n")
+    assert out.stderr.getvalue() == "warning: PAGER is most -x, which is not installed\n"
+
+
+def test_an_error_comes_before_the_pager(tmp_path: Path) -> None:
+    def fail() -> Iterator[list[str]]:
+        raise NotFound("nothing")
+        yield []
+
+    page = tmp_path / "page"
+    out = output(pager=True, environ={"PAGER": f"touch {page}; cat"})
+    out.stdout = _Terminal()
+    with pytest.raises(NotFound):
+        out.table(("A",), fail())
+    assert not page.exists()

@@ -77,6 +77,11 @@ def test_pipelines(upper: Client) -> None:
     assert "Description: shouts\n" in shown
     spec = json.loads(upper("list", "pipeline", "--spec"))
     assert spec["transform"]["cmd"] == ["sh"]
+    upper("update", "pipeline", "-f", "-", stdin=upper("list", "pipeline", "upper", "--spec"))
+    refused = upper.run(
+        "update", "pipeline", "-f", "-", stdin=upper("inspect", "pipeline", "upper", "--raw")
+    )
+    assert "`pachctl list pipeline upper --spec`" in refused.stderr
     assert upper.run("inspect", "pipeline", "gone").returncode == exits.NOT_FOUND
     drawn = upper("draw", "pipeline")
     assert "│ r │" in drawn

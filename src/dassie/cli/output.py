@@ -20,10 +20,12 @@ from typing import IO, Any, TextIO
 from dassie.cli import humanize
 from dassie.cli.documents import json_text, plain, write_yaml
 
+_PAGER = "less -RFX"
 _SAMPLE_ROWS = 1000
 """Rows that decide the widths of a table; later ones may stick out."""
 _COLOURS = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "cyan": 36, "bold": 1, "dim": 2}
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
+_PROGRAM = re.compile(r"[\w./+-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -105,8 +107,8 @@ class Output:
     def table(self, headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Aligned columns; printed as rows come, once the first of them have set the widths."""
         source = iter(rows)
+        sample = list(islice(source, _SAMPLE_ROWS))  # an error comes before the pager does
         with self._paged() as out:
-            sample = list(islice(source, _SAMPLE_ROWS))
             widths = [len(header) for header in headers]
             for row in sample:
                 for column, cell in enumerate(row):
@@ -116,16 +118,12 @@ class Output:
 
     @contextmanager
     def _paged(self) -> Iterator[IO[str]]:
-        command = self.environ.get("PAGER") or "less -RFX"
-        if not (self.pager and self.stdout.isatty()) or command == "cat":
+        command = self._pager() if self.pager and self.stdout.isatty() else ""
+        if not command:
             yield self.stdout
             return
         self.stdout.flush()
-        try:
-            process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, text=True)  # noqa: S602 - PAGER is a shell command, by custom
-        except OSError:
-            yield self.stdout
-            return
+        process = subprocess.Popen(command, shell=True, stdin=subprocess.PIPE, text=True)  # noqa: S602 - PAGER is a shell command, by custom
         assert process.stdin is not None  # noqa: S101 - asked for above
         try:
             yield process.stdin
@@ -135,6 +133,22 @@ class Output:
             with suppress(BrokenPipeError):
                 process.stdin.close()
             process.wait()
+
+    def _pager(self) -> str:
+        """The command to page with; none where that program is not installed."""
+        import shutil
+
+        chosen = self.environ.get("PAGER")
+        command = chosen or _PAGER
+        program = command.split(maxsplit=1)[0] if command.strip() else "cat"
+        if program == "cat":
+            return ""
+        is_plain = _PROGRAM.fullmatch(program)
+        if is_plain and shutil.which(program, path=self.environ.get("PATH")) is None:
+            if chosen:
+                self.warn(f"PAGER is {chosen}, which is not installed")
+            return ""
+        return command
 
     # -- cells ----------------------------------------------------------------
 

@@ -56,6 +56,8 @@ def delete(session: Session) -> None:
 
     force, keep = session.has("force"), session.has("keep_repo")
     if session.has("all"):
+        if session.text("pipeline"):
+            raise session.wrong("name one pipeline, or say --all, not both")
         everywhere = session.has("all_projects")
         where = "all projects" if everywhere else f'project "{session.project}"'
         session.confirm(f"This deletes every pipeline of {where}, with jobs and output.")

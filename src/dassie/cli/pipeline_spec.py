@@ -80,6 +80,11 @@ def specs(session: Session) -> Iterator[Spec]:
     texts = [_rendered(session, jsonnet)] if jsonnet else (read_text(file) for file in files)
     for text in texts:
         for spec in parse_documents(text):
+            if "spec_commit" in spec and "details" in spec:
+                raise InvalidArgument(
+                    "this is what `inspect pipeline` shows, not a specification; that comes from "
+                    f"`pachctl list pipeline {_name(spec)} --spec`"
+                )
             yield _in_project(spec, session.project)
 
 

@@ -46,6 +46,8 @@ def delete(session: Session) -> None:
     from dassie.client import messages
 
     if session.has("all"):
+        if session.text("repo"):
+            raise session.wrong("name one repo, or say --all, not both")
         _delete_all(session)
         return
     if not session.text("repo"):
