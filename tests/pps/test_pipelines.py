@@ -375,3 +375,14 @@ def test_preview_of_datums(world: World, edges: PipelineKey) -> None:
         )
     )
     assert [info.record.inputs[1].path for info in found] == ["/a", "/b"]
+
+
+def test_a_preview_without_a_glob_is_of_the_whole_branch(world: World, edges: PipelineKey) -> None:
+    images = {"pfs": {"repo": "images"}}
+    (datum,) = world.pps.preview_datums(images, project="default")
+    assert [file.path for file in datum.record.inputs] == ["/"]
+    crossed = {"cross": [images, {"pfs": {"repo": "images", "name": "each", "glob": "/*"}}]}
+    found = list(world.pps.preview_datums(crossed, project="default"))
+    assert [[file.path for file in info.record.inputs] for info in found] == [
+        ["/a", "/"], ["/b", "/"]
+    ]  # fmt: skip
