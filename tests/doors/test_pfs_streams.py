@@ -87,6 +87,14 @@ def test_ten_thousand_files_in_one_stream(pfs: Stub, name: str) -> None:
     assert read(pfs, name, "/4/09993") == b"9993"
 
 
+def test_an_empty_file_is_one_empty_message(pfs: Stub, name: str) -> None:
+    pfs.ModifyFile(iter([target(name), add("/empty", b""), add("/full")]))
+    for path, offset, values in (("/empty", 0, [b""]), ("/full", 0, [b"x"]), ("/full", 1, [b""])):
+        file = pfs_pb2.File(commit=commit(name), path=path)
+        answers = pfs.GetFile(pfs_pb2.GetFileRequest(file=file, offset=offset))
+        assert [answer.value for answer in answers] == values
+
+
 def test_an_empty_stream_of_files_makes_a_commit(pfs: Stub, name: str) -> None:
     pfs.ModifyFile(iter([target(name)]))
     assert count_commits(pfs, name) == 1

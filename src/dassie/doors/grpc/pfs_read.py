@@ -25,7 +25,10 @@ class ReadMethods:
         _refuse_export(request)
         ref, path = convert.file_ref(request.file)
         _, pieces = self._files.read(ref, path, request.offset)
-        yield from _messages(pieces)
+        messages = _messages(pieces)
+        # Of an empty file there is one empty message: python-pachyderm 7 takes the first unasked.
+        yield next(messages, BytesValue())
+        yield from messages
 
     def get_file_tar(self, request: pfs_pb2.GetFileRequest, _call: Call) -> Iterator[BytesValue]:
         _refuse_export(request)
