@@ -279,6 +279,9 @@ class TestLogs:
         assert {line.datum_id for line in self.logs(done, datum=datum)} == {every[0].datum_id}
         by_path = self.logs(done, job=job("edges", done.ids[1]), data_filters=["/b"])
         assert len(by_path) == 1
+        for path in ("/a", "/b"):
+            last = self.logs(done, job=job("edges", done.ids[0]), data_filters=[path], tail=1)
+            assert [each.path for line in last for each in line.data] == [path]
         assert self.logs(done, pipeline=named("edges"), since=Duration(nanos=1)) == []
 
     def test_bad_requests(self, done: Runtime) -> None:

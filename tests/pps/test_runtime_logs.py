@@ -53,6 +53,9 @@ def test_filters(db: Database) -> None:
     assert texts(store, LogQuery(job_id=JOB_A)) == ["a0", "a1", "q"]
     assert texts(store, LogQuery(pipeline=P, job_id=JOB_A)) == ["a0", "a1"]
     assert texts(store, LogQuery(pipeline=P, datum_id="1")) == ["a0", "b0"]
+    assert texts(store, LogQuery(pipeline=P, datums=frozenset("2"))) == ["a1"]
+    assert texts(store, LogQuery(pipeline=P, datums=frozenset("1"), tail=1)) == ["b0"]
+    assert texts(store, LogQuery(job_id=JOB_A, datums=frozenset("1"), tail=1)) == ["a0"]
     assert texts(store, LogQuery(projects=["other"])) == ["q"]
     assert texts(store, LogQuery(pipeline=P, job_id="a" * 31)) == []
 

@@ -220,6 +220,7 @@ def _decode(row: sa.Row[Any], query: LogQuery) -> Iterator[LogLine]:
             (since is not None and at_us < since)
             or (query.job_id and job_id != query.job_id)
             or (query.datum_id and datum_id != query.datum_id)
+            or (query.datums is not None and datum_id not in query.datums)
         ):
             continue
         yield LogLine(from_micros(at_us), key, message, job_id, datum_id, row.worker, user)

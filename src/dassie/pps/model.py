@@ -175,6 +175,8 @@ class LogQuery:
     pipeline: PipelineKey | None = None
     job_id: str = ""
     datum_id: str = ""
+    datums: frozenset[str] | None = None
+    """Only lines of these datums; None = of all, and those of no datum."""
     master: bool = False
     since: datetime | None = None
     tail: int = 0

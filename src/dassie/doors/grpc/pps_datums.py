@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from typing import Final, TypeVar
@@ -102,18 +103,18 @@ class DatumMethods:
     ) -> AsyncIterator[pps_pb2.LogMessage]:
         query = self._log_query(request)
         await call.run(self._check_named, query)
-        wanted = await call.run(self._filtered_datums, request, query)
+        query = replace(query, datums=await call.run(self._filtered_datums, request, query))
         data = _LogData(self._pps)
         with self._notifier.subscribe("logs") as subscription:
             _, cursor = await call.run(self._pps.logs_after, query, 0)
             stored = self._pps.logs(query, upto=cursor)
             while lines := await call.run(take, stored, _LOG_BATCH):
-                for message in await call.run(data.messages, _wanted(lines, wanted)):
+                for message in await call.run(data.messages, lines):
                     yield message
             while request.follow:
                 await subscription.wait_async(RECHECK_S)
                 lines, cursor = await call.run(self._pps.logs_after, query, cursor)
-                for message in await call.run(data.messages, _wanted(lines, wanted)):
+                for message in await call.run(data.messages, lines):
                     yield message
 
     def _log_query(self, request: pps_pb2.GetLogsRequest) -> LogQuery:
@@ -205,10 +206,6 @@ class _LogData:
 def take(items: Iterator[_T], number: int) -> list[_T]:
     """Up to `number` items; blocks."""
     return list(islice(items, number))
-
-
-def _wanted(lines: list[LogLine], datums: frozenset[str] | None) -> list[LogLine]:
-    return [line for line in lines if datums is None or line.datum_id in datums]
 
 
 def _has_cron(input_: pps_pb2.Input) -> bool:
