@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import struct
 import threading
@@ -60,6 +61,14 @@ class Calls:
         sizes = []
         while batch := await stream.read_batch(1 << 20, 512):
             sizes.append(len(batch))
+        await stream.write([b"%d %d" % (sum(sizes), len(sizes))])
+        return Code.OK, ""
+
+    async def unpack(self, stream: Stream) -> Status:
+        sizes = []
+        while batch := await stream.read_batch(1 << 20, 512):
+            sizes.append(len(batch))
+            assert sum(map(len, batch)) <= 2 << 20
         await stream.write([b"%d %d" % (sum(sizes), len(sizes))])
         return Code.OK, ""
 
@@ -155,6 +164,42 @@ def test_compressed_requests(channel: grpc.Channel, compression: grpc.Compressio
     assert list(answers) == sent
 
 
+def test_compressed_messages_are_unpacked_when_they_are_read(port: int, calls: Calls) -> None:
+    client = H2Client(port)
+    client.start("unpack", ("grpc-encoding", "gzip"))
+    client.send_all(compressed(bytes(1 << 20)) * 100 + frame(b"plain") + b"plain")
+    client.finish()
+    assert Splitter(MAX_MESSAGE).feed(memoryview(client.data)) == [b"101 101"]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (b"no gzip", Code.INVALID_ARGUMENT),
+        (gzip.compress(bytes(1000))[:-1], Code.INVALID_ARGUMENT),
+        (gzip.compress(b"1") * 2, Code.INVALID_ARGUMENT),
+        (gzip.compress(bytes(MAX_MESSAGE)), Code.OK),
+        (gzip.compress(bytes(MAX_MESSAGE + 1)), Code.RESOURCE_EXHAUSTED),
+    ],
+)
+@pytest.mark.parametrize("method", ["echo", "batches"])
+def test_damaged_compression(port: int, method: str, message: bytes, code: Code) -> None:
+    client = H2Client(port)
+    client.start(method, ("grpc-encoding", "gzip"))
+    client.send_all(compressed(b"good") + b"\1" + len(message).to_bytes(4, "big") + message)
+    client.finish()
+    assert client.status() is code
+
+
+def test_an_unknown_compression(port: int) -> None:
+    client = H2Client(port)
+    client.start("echo", ("grpc-encoding", "snappy"))
+    client.send(b"\1" + frame(b"x")[1:] + b"x", end=True)
+    client.finish()
+    assert client.status() is Code.UNIMPLEMENTED
+    assert b"gzip" in client.trailers[b"grpc-accept-encoding"]
+
+
 def test_many_small_messages_come_in_few_batches(channel: grpc.Channel) -> None:
     call = channel.stream_unary("/t/batches")
     total, batches = map(int, call(bytes(100) for _ in range(5000)).split())
@@ -224,6 +269,11 @@ def test_stopping_ends_calls_that_take_too_long(calls: Calls) -> None:
 # -- another HTTP/2 stack, with small windows
 
 
+def compressed(message: bytes) -> bytes:
+    packed = gzip.compress(message)
+    return b"\1" + len(packed).to_bytes(4, "big") + packed
+
+
 class H2Client:
     """A call by the `h2` package over a plain socket."""
 
@@ -238,7 +288,7 @@ class H2Client:
         self.ended = False
         self.was_reset = False
 
-    def start(self, method: str) -> None:
+    def start(self, method: str, *more: tuple[str, str]) -> None:
         headers = [
             (":method", "POST"),
             (":scheme", "http"),
@@ -246,6 +296,7 @@ class H2Client:
             (":authority", "localhost"),
             ("content-type", "application/grpc"),
             ("te", "trailers"),
+            *more,
         ]
         self.h2.send_headers(self.stream, headers)
         self.flush()
@@ -254,25 +305,40 @@ class H2Client:
         self.h2.send_data(self.stream, data, end_stream=end)
         self.flush()
 
+    def send_all(self, data: bytes) -> None:
+        """As many frames as it takes, as windows allow, and the end of the stream."""
+        while data:
+            window = self.h2.local_flow_control_window(self.stream)
+            size = min(window, self.h2.max_outbound_frame_size)
+            if size > 0:
+                self.send(data[:size])
+                data = data[size:]
+            else:
+                self.receive()
+        self.send(b"", end=True)
+
     def flush(self) -> None:
         self.socket.sendall(self.h2.data_to_send())
 
     def finish(self) -> None:
         """Read until the call has ended."""
         while not self.ended:
-            received = self.socket.recv(65_536)
-            assert received, "the server hung up"
-            for event in self.h2.receive_data(received):
-                if isinstance(event, h2.events.DataReceived):
-                    self.data += event.data
-                    self.h2.acknowledge_received_data(event.flow_controlled_length, self.stream)
-                elif isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
-                    self.trailers.update(event.headers)
-                elif isinstance(event, h2.events.StreamReset):
-                    self.ended = self.was_reset = True
-                elif isinstance(event, h2.events.StreamEnded):
-                    self.ended = True
-            self.flush()
+            self.receive()
+
+    def receive(self) -> None:
+        received = self.socket.recv(65_536)
+        assert received, "the server hung up"
+        for event in self.h2.receive_data(received):
+            if isinstance(event, h2.events.DataReceived):
+                self.data += event.data
+                self.h2.acknowledge_received_data(event.flow_controlled_length, self.stream)
+            elif isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
+                self.trailers.update(event.headers)
+            elif isinstance(event, h2.events.StreamReset):
+                self.ended = self.was_reset = True
+            elif isinstance(event, h2.events.StreamEnded):
+                self.ended = True
+        self.flush()
 
     def status(self) -> Code:
         return Code(int(self.trailers[b"grpc-status"]))

@@ -150,7 +150,8 @@ class Requests:
         return await self._stream.read()
 
     async def read_ready(self) -> list[bytes]:
-        """All messages that have come, at least one; none when the client has half-closed."""
+        """All messages that have come, at least one (of compressed ones just one); none when the
+        client has half-closed."""
         return await self._stream.read_batch(1, 1)
 
     async def read_batch(self) -> list[bytes]:

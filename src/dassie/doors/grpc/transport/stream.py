@@ -63,8 +63,9 @@ class Stream:
         self._out_bytes = 0
         self._carrier = carrier
         self._splitter = messages.Splitter(max_message, request.encoding)
-        self._queue: deque[bytes] = deque()
+        self._queue: deque[bytes | messages.Packed] = deque()
         self._queue_bytes = 0
+        """As they came: compressed messages count, and are kept, compressed."""
         self._window = WINDOW
         self._error: DassieError | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -78,21 +79,18 @@ class Stream:
         await self._wait(1, 1)
         if not self._queue:
             return None
-        message = self._queue.popleft()
-        self._queue_bytes -= len(message)
+        message = self._pop()
         self._grant()
         return message
 
     async def read_batch(self, size: int, count: int) -> list[bytes]:
         """All messages there are, once they are about `size` bytes or `count` in number or the last
-        ones. Nothing once the client has half-closed.
+        ones; of compressed ones about `size` bytes. Nothing once the client has half-closed.
 
         One wake-up for many small messages is what makes them cheap.
         """
         await self._wait(min(size, WINDOW // 2), count)
-        batch = list(self._queue)
-        self._queue.clear()
-        self._queue_bytes = 0
+        batch = self._take(size)
         self._grant()
         return batch
 
@@ -184,6 +182,28 @@ class Stream:
         if more >= _LOW_WINDOW:
             self._window += more
             self._carrier.grant(self, more)
+
+    def _pop(self) -> bytes:
+        message = self._queue.popleft()
+        self._queue_bytes -= len(message)
+        return message if isinstance(message, bytes) else message.unpack()
+
+    def _take(self, size: int) -> list[bytes]:
+        """Waiting messages, up to the first that cannot be unpacked."""
+        batch: list[bytes] = []
+        while self._queue and size > 0:
+            packed = not isinstance(self._queue[0], bytes)
+            try:
+                batch.append(self._pop())
+            except DassieError as error:
+                self._error = error
+                self._queue.clear()
+                self._queue_bytes = 0
+            else:
+                size -= len(batch[-1]) if packed else 0
+        if self._error is not None and not batch:
+            raise self._error
+        return batch
 
     async def _wait(self, size: int, count: int) -> None:
         """Until there are so many bytes or messages, or no more can come."""
