@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
-from dassie.errors import InvalidArgument
+from dassie.errors import DataLoss, InvalidArgument
 from dassie.meta.database import Database
 from dassie.meta.schema import counters
 
@@ -154,3 +157,45 @@ def test_wake_ups_cross_processes(
 def test_unknown_databases_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="want sqlite"):
         Database.open("mysql://root:secret@localhost/x")
+
+
+@pytest.mark.parametrize("damage", [b"", b"this is no database " * 1000])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, damage: bytes) -> None:
+    """Damage: of every page but the first, or of all."""
+    file = tmp_path / "meta.db"
+    db = Database.open(f"sqlite:///{file}")
+    db.create_tables()
+    with db.write() as tx:
+        tx.next_id("a")
+    db.close()
+    whole = file.read_bytes()
+    file.write_bytes(damage or whole[:4096] + b"\xaa" * (len(whole) - 4096))
+    with pytest.raises(DataLoss, match=r"meta\.db is damaged.*move the file away.*rebuilds"):
+        _use(f"sqlite:///{file}")
+
+
+def _use(url: str) -> None:
+    db = Database.open(url)
+    try:
+        _value(db, "a")
+        with db.write() as tx:
+            tx.next_id("a")
+    finally:
+        db.close()
+
+
+def test_damage_met_while_the_driver_fetches_rows_is_said_too(tmp_path: Path) -> None:
+    db = Database.open(f"sqlite:///{tmp_path}/meta.db")
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT_INDEX
+    with pytest.raises(DataLoss, match=r"is damaged"), db.read():
+        raise error
+    db.close()
+
+
+def test_damage_on_postgres_is_data_loss(tmp_path: Path) -> None:
+    db = Database.open(f"sqlite:///{tmp_path}/meta.db")
+    damaged = psycopg.errors.DataCorrupted("invalid page in block 7 of relation base/5/16384")
+    with pytest.raises(DataLoss, match=r"block 7.*empty database"), db.read():
+        raise sa.exc.InternalError("SELECT 1", {}, damaged)
+    db.close()

@@ -9,6 +9,7 @@ transaction.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from dassie.base.clock import Clock, SystemClock
-from dassie.errors import InvalidArgument, ResourceExhausted, Unavailable
+from dassie.errors import DassieError, DataLoss, InvalidArgument, ResourceExhausted, Unavailable
 from dassie.meta.notify import Notifier, PostgresBridge
 from dassie.meta.schema import metadata
 from dassie.meta.transaction import Tx
@@ -27,6 +28,9 @@ from dassie.meta.transaction import Tx
 BUSY_TIMEOUT_MS: Final = 30_000
 _WRITER_LOCK: Final = 0x64617373
 """Number of PostgreSQL's advisory lock that serialises writers."""
+_SQLITE_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_POSTGRES_DAMAGED: Final = {"XX001", "XX002"}
+"""SQLSTATEs: data_corrupted, index_corrupted."""
 _PG_NOTIFY: Final = sa.text(
     "SELECT pg_notify(:channel, message) FROM unnest(CAST(:messages AS text[])) AS message"
 )
@@ -44,6 +48,9 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._place = "the metadata database"
+        if self._is_sqlite and url.database:
+            self._place += f" {url.database}"
         self._writer_lock = threading.Lock()
         self._inside = threading.local()
         self._bridge: PostgresBridge | None = None
@@ -62,7 +69,7 @@ class Database:
                 f"database URL {parsed.render_as_string()!r}: want sqlite:///… or postgresql+psycopg://…"
             )
         db = cls(parsed, writer, reader, clock or SystemClock())
-        with _translated():
+        with db._translated():
             writer.connect().close()
             if backend == "postgresql":
                 dsn = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -85,7 +92,7 @@ class Database:
 
     def create_tables(self) -> None:
         """Make every table of the imported models, without migrations: for tests and tools."""
-        with _translated():
+        with self._translated():
             metadata.create_all(self._writer)
 
     @contextmanager
@@ -115,7 +122,7 @@ class Database:
         """A snapshot of the whole database, for reading only."""
         if getattr(self._inside, "writing", False):
             raise RuntimeError("a read was opened inside a write transaction of the same thread")
-        with _translated(), self._reader.connect() as connection:
+        with self._translated(), self._reader.connect() as connection:
             yield Tx(connection, self.clock.now(), read_only=True)
 
     def close(self) -> None:
@@ -127,6 +134,20 @@ class Database:
         for engine in self.engines:
             engine.dispose()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Failures of the database itself become categories that doors know."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            gone = isinstance(error, sa.exc.OperationalError) or error.connection_invalidated
+            raise _category(error.orig or error, self._place, gone=gone) or error from error
+        except sqlite3.Error as error:  # of rows fetched by the driver
+            gone = isinstance(error, sqlite3.OperationalError)
+            raise _category(error, self._place, gone=gone) or error from error
+        except sa.exc.TimeoutError as error:
+            raise Unavailable(f"{self._place} is busy: {error}") from error
+
     def _enter(self, what: str) -> None:
         if getattr(self._inside, "writing", False):
             raise RuntimeError(f"a {what} was opened inside a write transaction of the same thread")
@@ -134,7 +155,7 @@ class Database:
 
     def _run(self, *, shared: bool) -> Generator[Tx, None, Tx]:
         """The body of `write`: begin, yield, commit. Returns the transaction."""
-        with _translated(), self._writer.connect() as connection:
+        with self._translated(), self._writer.connect() as connection:
             if not self._is_sqlite and not shared:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
             elif self._is_sqlite:
@@ -208,24 +229,24 @@ def _postgres_engines(url: URL) -> tuple[sa.Engine, sa.Engine]:
     return writer, reader
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Failures of the database itself become categories that doors know."""
-    try:
-        yield
-    except sa.exc.DBAPIError as error:
-        raise _category(error) from error
-    except sa.exc.TimeoutError as error:
-        raise Unavailable(f"the metadata database is busy: {error}") from error
-
-
-def _category(error: sa.exc.DBAPIError) -> Exception:
-    text = str(error.orig)
+def _category(error: BaseException, place: str, *, gone: bool) -> DassieError | None:
+    """What a driver's error means; `None`: a mistake of ours. `place`: how messages call the
+    database. `gone`: the driver says that it does not work."""
+    text = str(error)
     if "disk is full" in text or "No space left" in text:
         return ResourceExhausted(f"the metadata database's disk is full: {text}")
-    if isinstance(error, sa.exc.OperationalError) or error.connection_invalidated:
-        return Unavailable(f"the metadata database does not answer: {text}")
-    return error
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DAMAGED:
+        return DataLoss(
+            f"{place} is damaged ({text}): stop pachd, move the file away, with those of its name"
+            " that end in -wal and -shm, and start pachd again, which rebuilds what was finished"
+            " from the object store"
+        )
+    if getattr(error, "sqlstate", None) in _POSTGRES_DAMAGED:
+        return DataLoss(
+            f"{place} is damaged ({text}): repair it, or start pachd with an empty database,"
+            " which it rebuilds from the object store"
+        )
+    return Unavailable(f"{place} does not answer: {text}") if gone else None
 
 
 __all__ = ["Database", "Tx"]
