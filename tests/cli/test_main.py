@@ -61,6 +61,8 @@ def pachctl(*words: str, stdin: str = "", **more: str) -> Run:
         (["get", "file", "a@b:/\udcff"], exits.FAILED, "is not UTF-8, as names have to be"),
         (["get", "file", "a@b"], exits.USAGE, "name the file"),
         (["delete", "file", "a@b"], exits.USAGE, "name what to delete"),
+        (["wait", "job", "edges"], exits.FAILED, "`pachctl list job --pipeline NAME` has the ids"),
+        (["wait", "commit", "images"], exits.FAILED, "expected repo@branch-or-commit"),
         (["delete", "repo", "a", "--all", "--yes"], exits.USAGE, "not both"),
         (["delete", "pipeline", "a", "--all", "--yes"], exits.USAGE, "not both"),
         (["logs", "--since", "yesterday"], exits.USAGE, "not a duration"),

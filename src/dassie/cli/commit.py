@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dassie.cli import commit_tables, exits, grammar
 from dassie.cli.grammar import ALL_PROJECTS, FULL_TIMESTAMPS, NO_PAGER, PROJECT, YES, Command
 from dassie.client import refs
+from dassie.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -177,7 +178,10 @@ def _inspect(session: Session, *, wait: Any) -> Any:
 def _commit_set(session: Session, *, wait: bool) -> Any:
     from dassie._proto.pfs import pfs_pb2
 
-    commit_set = pfs_pb2.CommitSet(id=session.text("commit"))
+    text = session.text("commit")
+    if not refs.is_commit_id(text):
+        raise InvalidArgument(f'expected repo@branch-or-commit or the id of a set, got "{text}"')
+    commit_set = pfs_pb2.CommitSet(id=text)
     request = pfs_pb2.InspectCommitSetRequest(commit_set=commit_set, wait=wait)
     return session.pfs.InspectCommitSet(request)
 

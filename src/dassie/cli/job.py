@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dassie.cli import exits, grammar, job_tables, states
 from dassie.cli.grammar import ALL_PROJECTS, FULL_TIMESTAMPS, NO_PAGER, PROJECT, Command
 from dassie.client import refs
+from dassie.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from dassie.cli.session import Session
@@ -92,8 +93,14 @@ def _inspect(session: Session, *, wait: bool) -> Any:
 def _job_set(session: Session, wait: bool) -> Any:
     from dassie._proto.pps import pps_pb2
 
+    written = session.text("job")
+    if not refs.is_commit_id(written):
+        raise InvalidArgument(
+            f'expected pipeline@job-id or the id of a job set, got "{written}"; '
+            "`pachctl list job --pipeline NAME` has the ids"
+        )
     request = pps_pb2.InspectJobSetRequest(
-        job_set=pps_pb2.JobSet(id=session.text("job")), wait=wait, details=True
+        job_set=pps_pb2.JobSet(id=written), wait=wait, details=True
     )
     return session.pps.InspectJobSet(request)
 

@@ -41,7 +41,7 @@ def overview() -> str:
         if "contexts" in modules:
             lines.append(f"  {'config':<{width}}  Show and change contexts and settings")
     lines += ["", "Flags that every command takes:", *_flag_lines(GLOBAL_FLAGS)]
-    lines += ["", "Plural nouns work too. `pachctl COMMAND --help` has examples for each command."]
+    lines += ["", "Plural nouns work too. `pachctl COMMAND --help` says more, with examples."]
     return "\n".join(lines)
 
 
