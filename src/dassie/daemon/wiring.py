@@ -16,7 +16,7 @@ from pathlib import Path
 from dassie.base.clock import SystemClock
 from dassie.blob.api import BlobStore
 from dassie.blob.profile import Profile
-from dassie.daemon import cluster, storage
+from dassie.daemon import cluster, memory, storage
 from dassie.daemon.background import Chore
 from dassie.daemon.config import Config
 from dassie.doors.grpc.admin import AdminService
@@ -54,6 +54,7 @@ from dassie.storage.types import Content, Dir
 _log = logging.getLogger(__name__)
 
 FILE_SET_SWEEP_S = 30.0
+MEMORY_SWEEP_S = 20.0
 
 
 class Daemon:
@@ -97,6 +98,7 @@ class Daemon:
         self._chores = [
             Chore("file-sets", FILE_SET_SWEEP_S, file_sets.sweep),
             Chore("collector", config.gc_period, self._collect),
+            Chore("memory", MEMORY_SWEEP_S, memory.give_back),
         ]
         services = self._services(
             files, file_sets, index, storage.for_worker(config.storage, profile)
