@@ -263,6 +263,22 @@ def test_another_user_needs_root(start: Start) -> None:
     assert "only root can run user code as somebody else" in pachd.reason(pachd.datum())
 
 
+@pytest.mark.skipif(not ROOT, reason="an ordinary user runs code as nobody else")
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("99999999999", "user id 99999999999 is too large"),
+        ("4294967295", "user id 4294967295 is too large"),
+        ("1234:99999999999", "group id 99999999999 is too large"),
+        ("²", "user '²' is not in /etc/passwd"),
+        ("nobody:nosuch", "group 'nosuch' is not in /etc/group"),
+    ],
+)
+def test_a_user_who_cannot_be(start: Start, user: str, said: str) -> None:
+    pachd = start("true", user=user)
+    assert pachd.reason(pachd.datum()).startswith(f"transform.user: {said}")
+
+
 DEEP = """
 import os
 if "bad" in os.environ:

@@ -32,6 +32,8 @@ from typing import Any
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
 KERNEL_TREES = ("/proc", "/sys", "/dev")
+LARGEST_ID = (1 << 32) - 2
+"""Of users and groups: the number above means "unchanged" to the kernel."""
 RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGCHLD)
 
 Message = dict[str, Any]
@@ -329,7 +331,11 @@ def _lookup_user(text: str) -> Message:
     import pwd
 
     name, _, group = text.partition(":")
-    uid, gid, home, groups = int(name) if name.isdigit() else -1, 0, "", []
+    for what, number in (("user", _number(name)), ("group", _number(group))):
+        if number is not None and number > LARGEST_ID:
+            return {"error": f"{what} id {number} is too large: {LARGEST_ID} is the last"}
+    known = _number(name)
+    uid, gid, home, groups = -1 if known is None else known, 0, "", []
     try:
         entry = pwd.getpwuid(uid) if uid >= 0 else pwd.getpwnam(name)
         uid, gid, home = entry.pw_uid, entry.pw_gid, entry.pw_dir
@@ -339,11 +345,16 @@ def _lookup_user(text: str) -> Message:
             return {"error": f"user {name!r} is not in /etc/passwd"}
     if group:
         try:
-            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+            number = _number(group)
+            gid = grp.getgrnam(group).gr_gid if number is None else number
         except KeyError:
             return {"error": f"group {group!r} is not in /etc/group"}
         groups = [gid]
     return {"uid": uid, "gid": gid, "groups": groups or [gid], "home": home, "name": name}
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def main() -> None:
