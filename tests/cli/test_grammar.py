@@ -135,7 +135,9 @@ def test_a_double_dash_ends_flags() -> None:
     assert parse(DEMO, ["a", "--", "-f", "--raw=true"]).rest == ["-f", "--raw=true"]
 
 
-@pytest.mark.parametrize("words", [[], ["a", "--nope"], ["a", "-n", "x"], ["a", "-o", "xml"]])
+@pytest.mark.parametrize(
+    "words", [[], ["a", "--nope"], ["a", "-n", "x"], ["a", "-n", "-1"], ["a", "-o", "xml"]]
+)
 def test_wrong_usage(words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         parse(DEMO, words)

@@ -57,10 +57,21 @@ def _add_flag(parser: argparse.ArgumentParser, flag: Flag) -> None:
     elif flag.kind is Kind.LIST:
         parser.add_argument(*flag.names, dest=flag.attribute, action="append", default=[])
     elif flag.kind is Kind.NUMBER:
-        parser.add_argument(*flag.names, dest=flag.attribute, type=int, default=flag.default)
+        parser.add_argument(*flag.names, dest=flag.attribute, type=_whole, default=flag.default)
     else:
         choices = flag.choices or None
         parser.add_argument(*flag.names, dest=flag.attribute, choices=choices, default=flag.default)
+
+
+def _whole(word: str) -> int:
+    """What no flag of ours takes is a negative number."""
+    try:
+        number = int(word)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise argparse.ArgumentTypeError(f'"{word}" is not a whole number from 0 on')
+    return number
 
 
 def _add_positional(parser: argparse.ArgumentParser, positional: Positional) -> None:
