@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from dassie.blob.wrappers.faulty import FailNth, FaultyStore
 from dassie.errors import Aborted, DataLoss, Unavailable
-from dassie.storage import pack
+from dassie.storage import codec, pack
 from dassie.storage.check import Checker
 from dassie.storage.gc import Collector, Policy
 from dassie.storage.recover import recover
@@ -158,7 +158,9 @@ def test_an_expired_upload_cannot_publish(durable, db, clock):
 def test_abandoned_objects(durable, db, clock):
     """A pack whose writer died before it wrote the rows."""
     kept, data = store(durable, db)
-    durable.blob.put(pack.key_of("feed"), [b"not even a pack"])
+    key = pack.key_of("feed")
+    name = b"\1" * 32
+    durable.blob.put(key, pack.assemble(key, [name], [4], [(codec.RAW, b"abcd")])[0])
     report = collect(durable, db, kept)
     assert report.abandoned == []
     assert "pack/feed" in report.kept

@@ -11,7 +11,9 @@ A run has a snapshot of the database, marks from the roots, and then judges pack
 * A pack that holds little that is marked, or one of many tiny ones, is *repacked*: what is marked
   is copied to a new pack, and the old one condemned in the transaction that says so.
 * An object without a row (its writer died between the two) gets a row that is condemned from the
-  start, and goes the same way.
+  start, and goes the same way. One that is damaged stays: nobody knows what it held. When packs
+  with a row are not stored, the database is an old copy perhaps, and such objects hold what it
+  looks for: see `storage.adopt`.
 * Objects of the journal that its checkpoints replace are deleted at the end of a run.
 
 It may run beside writers and beside other collectors, in other processes too. When something
@@ -21,17 +23,21 @@ reachable cannot be read, the run ends with that error before it has deleted any
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sqlalchemy as sa
 
 from dassie.base.clock import to_micros
+from dassie.blob.api import BlobInfo, BlobNotFound
 from dassie.meta.database import Database
 from dassie.meta.transaction import Tx
 from dassie.storage import pack
+from dassie.storage.adopt import adopt
+from dassie.storage.errors import CorruptPack
 from dassie.storage.mark import Marks, mark
+from dassie.storage.recover import read_footer
 from dassie.storage.repack import Repacker
 from dassie.storage.store import Storage
 from dassie.storage.tables import chunks, packs, sessions
@@ -142,11 +148,14 @@ class Collector:
         """Mark, judge, delete. `roots` yields every tree and content that must be kept."""
         report = Report()
         snapshot = self._snapshot(roots)
+        stored = {info.key: info for info in self._storage.blob.list(pack.PREFIX)}
+        if not dry_run and self._adopt(snapshot, stored):
+            snapshot = self._snapshot(roots)
         marks = Marks(snapshot.chunk_count)
         mark(self._storage.chunks.read, snapshot.roots, marks)
         self._weigh(snapshot, marks, report)
         condemn, reprieve, delete = self._judge(snapshot, report)
-        report.abandoned = self._abandoned(snapshot, report)
+        report.abandoned = self._abandoned(snapshot, stored, report)
         repack = self._worth_repacking(snapshot, report)
         report.condemned = [pack.key for pack in condemn]
         report.reprieved = [pack.key for pack in reprieve]
@@ -237,19 +246,46 @@ class Collector:
                 delete.append(held)
         return condemn, reprieve, delete
 
-    def _abandoned(self, snapshot: _Snapshot, report: Report) -> list[str]:
+    def _adopt(self, snapshot: _Snapshot, stored: Mapping[str, BlobInfo]) -> list[str]:
+        """Packs that take the place of others that are gone."""
+        missing = [
+            held.key
+            for held in snapshot.packs.values()
+            if held.payload > 0 and held.deleted_at is None and held.key not in stored
+        ]
+        if not missing:
+            return []
+        known = {held.key for held in snapshot.packs.values()}
+        unknown = (info for key, info in stored.items() if key not in known)
+        return adopt(self._db, self._storage, missing, unknown)
+
+    def _abandoned(
+        self, snapshot: _Snapshot, stored: Mapping[str, BlobInfo], report: Report
+    ) -> list[str]:
         """Pack objects without a row, old enough that no upload can be about to add it."""
         known = {held.key for held in snapshot.packs.values() if held.deleted_at is None}
+        tombs = {held.key for held in snapshot.packs.values() if held.deleted_at is not None}
         limit = snapshot.now - self._policy.grace // timedelta(microseconds=1)
         found = []
-        for info in self._storage.blob.list(pack.PREFIX):
+        for info in stored.values():
             if info.key in known:
                 continue
             if info.modified * 1_000_000 > limit:
                 report.keep(info.key, "not in the index; it may belong to a running upload")
-            else:
+            elif info.key in tombs or self._is_whole(info, report):
                 found.append(info.key)
         return found
+
+    def _is_whole(self, info: BlobInfo, report: Report) -> bool:
+        try:
+            read_footer(self._storage.blob, info.key, info.size)
+        except BlobNotFound:
+            return False
+        except CorruptPack as error:
+            _log.warning("keeping a pack that is not in the index: %s", error)
+            report.keep(info.key, f"not in the index, and what it held is not known: {error}")
+            return False
+        return True
 
     def _worth_repacking(self, snapshot: _Snapshot, report: Report) -> list[_Pack]:
         policy = self._policy
