@@ -15,15 +15,17 @@ from dassie.blob.drivers.memory import MemoryStore
 from dassie.errors import DataLoss, FailedPrecondition, Unavailable
 from dassie.meta.database import Database
 from dassie.meta.journal import Journal, JournalAhead, journaled_tables
+from dassie.meta.journal_check import damage
 from dassie.meta.journal_format import (
     decode_checkpoint,
     decode_journal,
     encode_changes,
     encode_journal,
     journal_key,
+    journal_span,
 )
 from dassie.meta.rebuild import open_journal, rebuild
-from dassie.meta.schema import counters
+from dassie.meta.schema import counters, journal_outbox
 from dassie.pfs import branches, commits, projects, repos
 from dassie.pfs.graph import Graph
 from dassie.pfs.model import BranchKey, CommitRef, RepoKey
@@ -252,3 +254,61 @@ def test_damage_is_named() -> None:
             list(decode_journal("journal/x", bad))
     with pytest.raises(DataLoss, match="cannot read"):
         list(decode_checkpoint("checkpoint/x", good))
+
+
+def journaled(db: Database, store: MemoryStore, rounds: int = 3) -> None:
+    """An object for each transaction."""
+    journal = Journal(db, store)
+    graph = Graph(db, ManualClock(), journal=journal)
+    for number in range(rounds):
+        with graph.transaction() as gtx:
+            repos.create(gtx, RepoKey("default", f"r{number}"))
+        journal.flush()
+
+
+def keys(store: MemoryStore, prefix: str = "journal/") -> list[str]:
+    return [item.key for item in store.list(prefix)]
+
+
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_a_missing_object_is_replaced_by_a_checkpoint(
+    db: Database, new_database: Make, which: int
+) -> None:
+    store = MemoryStore()
+    journaled(db, store)
+    with db.write() as tx:  # as after many more transactions
+        tx.execute(sa.delete(journal_outbox))
+    assert list(damage(store)) == []
+    store.delete([keys(store)[which]])
+    journal = Journal(db, store)
+    assert journal.run_once()
+    assert len(keys(store, "checkpoint/")) == 1
+    assert list(damage(store)) == []
+    other = new_database()
+    rebuild(store, other)
+    assert contents(other) == contents(db)
+
+
+def test_a_whole_journal_needs_no_checkpoint(db: Database) -> None:
+    store = MemoryStore()
+    journaled(db, store)
+    assert Journal(db, store).run_once()
+    assert keys(store, "checkpoint/") == []
+
+
+def test_fsck_names_what_would_stop_a_rebuild(db: Database) -> None:
+    store = MemoryStore()
+    journaled(db, store, 5)
+    first, third = keys(store)[0], keys(store)[2]
+    store.delete([first])
+    store.delete([third])
+    store.put(third, [b"damaged"])
+    gap, damaged = damage(store)
+    assert gap.startswith(f"transactions 1 to {journal_span(first)[1]} of the journal are missing")
+    assert damaged.startswith(f"object {third!r} is damaged: ")
+    Journal(db, store).checkpoint()
+    assert list(damage(store)) == []
+    (checkpoint,) = keys(store, "checkpoint/")
+    store.delete([checkpoint])
+    store.put(checkpoint, [b"damaged"])
+    assert len(list(damage(store))) == 3

@@ -32,6 +32,7 @@ from dassie.doors.grpc.version import VersionService
 from dassie.doors.grpc.worker import WorkerService
 from dassie.doors.readiness import Readiness
 from dassie.errors import NotFound
+from dassie.meta import journal_check
 from dassie.meta.database import Database
 from dassie.meta.migrate import migrate
 from dassie.meta.rebuild import is_new, open_journal
@@ -125,7 +126,7 @@ class Daemon:
                 file_sets,
                 notifier,
                 pps.project_defaults,
-                lambda: fsck.damage(self._graph, self._storage),
+                self._damage,
             ),
             "pps_v2.API": PpsService(pps, notifier, self._database.clock),
             "transaction_v2.API": TransactionService(),
@@ -158,6 +159,11 @@ class Daemon:
             stack.callback(self._sessions.close)
             stack.callback(self._journal.close)
             stack.callback(self._storage.close)
+
+    def _damage(self) -> Iterator[str]:
+        """What is wrong with what is stored."""
+        yield from fsck.damage(self._graph, self._storage)
+        yield from journal_check.damage(self._store.plain)
 
     def _project_exists(self, name: str) -> bool:
         with self._graph.snapshot() as tx:

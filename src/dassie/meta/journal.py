@@ -96,11 +96,15 @@ class Journal:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        stored, self._flushed, self._objects = _stored(store)
+        stored, self._flushed, self._objects, whole = _stored(store)
         with db.read() as tx:
             known: int = tx.execute(LAST).scalar() or 0
+            waiting = tx.execute(_WAITING, {"flushed": stored}).first()
         if stored > known:
             raise JournalAhead(stored, known)
+        if not whole or (known > stored and (waiting is None or waiting.seq > stored + 1)):
+            _log.warning("objects of the journal are missing: a checkpoint will replace them")
+            self._objects = CHECKPOINT_EVERY
 
     def start(self) -> None:
         """Begin working in the background: late flushes, checkpoints."""
@@ -207,16 +211,19 @@ class Journal:
         return True
 
 
-def _stored(store: ObjectStore) -> tuple[int, int, int]:
+def _stored(store: ObjectStore) -> tuple[int, int, int, bool]:
     """The last transaction in the store, the last one in a journal object (0: none was looked at),
-    and the number of journal objects since a checkpoint."""
+    the number of journal objects since a checkpoint, and whether none is missing between."""
     last = journaled = objects = 0
     for item in store.list(CHECKPOINT_PREFIX):
         last = checkpoint_seq(item.key)
+    seen, whole = last, True
     for item in store.list(JOURNAL_PREFIX, after=before(last)):
-        journaled = max(journaled, journal_span(item.key)[1])
+        first, journaled_here = journal_span(item.key)
+        whole = whole and first <= seen + 1
+        seen, journaled = max(seen, journaled_here), max(journaled, journaled_here)
         objects += 1
-    return max(last, journaled), journaled, objects
+    return max(last, journaled), journaled, objects, whole
 
 
 def before(seq: int) -> str:
