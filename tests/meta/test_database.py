@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from dassie.errors import DataLoss, InvalidArgument
+from dassie.errors import DataLoss, InvalidArgument, Unavailable
 from dassie.meta.database import Database
 from dassie.meta.schema import counters
 
@@ -190,6 +190,14 @@ def test_damage_met_while_the_driver_fetches_rows_is_said_too(tmp_path: Path) ->
     error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT_INDEX
     with pytest.raises(DataLoss, match=r"is damaged"), db.read():
         raise error
+    db.close()
+
+
+def test_what_the_driver_says_in_lines_becomes_one(tmp_path: Path) -> None:
+    db = Database.open(f"sqlite:///{tmp_path}/meta.db")
+    gone = psycopg.OperationalError("server closed the connection\n\tThis probably means\n")
+    with pytest.raises(Unavailable, match=r"closed the connection This probably"), db.read():
+        raise sa.exc.OperationalError("SELECT 1", {}, gone)
     db.close()
 
 

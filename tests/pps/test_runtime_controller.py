@@ -64,7 +64,9 @@ def test_it_wakes_by_itself(world: World) -> None:
     assert world.pps.list_pipelines() == []
 
 
-def test_trouble_is_shown_and_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trouble_is_shown_and_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     world.repo("in")
     world.put("in", {"/a": b"a"})
     key = world.pipeline("p", "in")
@@ -93,6 +95,8 @@ def test_trouble_is_shown_and_ends(world: World, monkeypatch: pytest.MonkeyPatch
     ]
     assert seen[0][1] == "the store is away (failed once, next try in 1s)"
     assert seen[3][1].endswith("next try in 8s)")
+    logged = [record for record in caplog.records if "the store is away" in record.getMessage()]
+    assert [record.exc_info for record in logged] == [None] * 4  # an outage, not a bug of ours
     monkeypatch.setattr(planner, "plan", working)
     world.settle()
     world.turn()

@@ -232,7 +232,7 @@ def _postgres_engines(url: URL) -> tuple[sa.Engine, sa.Engine]:
 def _category(error: BaseException, place: str, *, gone: bool) -> DassieError | None:
     """What a driver's error means; `None`: a mistake of ours. `place`: how messages call the
     database. `gone`: the driver says that it does not work."""
-    text = str(error)
+    text = " ".join(str(error).split())
     if "disk is full" in text or "No space left" in text:
         return ResourceExhausted(f"the metadata database's disk is full: {text}")
     if getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DAMAGED:

@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import Final
 
 from dassie.base.clock import Clock, to_micros
-from dassie.errors import NotFound
+from dassie.errors import DassieError, NotFound
 from dassie.meta.database import Database
 from dassie.pps import jobs, pipelines, tasks
 from dassie.pps.dispatch import Dispatcher
@@ -167,6 +167,9 @@ class Controller:
             while not self._closing.is_set():
                 try:
                     self.turn()
+                except DassieError as error:
+                    log.warning("a turn of the pipeline controller failed; it goes on: %s", error)
+                    self._closing.wait(TICK_SECONDS)
                 except Exception:
                     log.exception("a turn of the pipeline controller failed; it goes on")
                     self._closing.wait(TICK_SECONDS)
@@ -244,6 +247,9 @@ class Controller:
             try:
                 left = self._runner.advance(key, self._pools.name_of(key), self._specs.of_job)
                 self._succeeded(key, left)
+            except DassieError as error:
+                log.warning("advancing pipeline %s failed: %s", key, error)
+                self._failed(key, error)
             except Exception as error:
                 log.exception("advancing pipeline %s failed", key)
                 self._failed(key, error)
