@@ -175,11 +175,13 @@ def test_compressed_messages_are_unpacked_when_they_are_read(port: int, calls: C
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        (b"no gzip", Code.INVALID_ARGUMENT),
-        (gzip.compress(bytes(1000))[:-1], Code.INVALID_ARGUMENT),
-        (gzip.compress(b"1") * 2, Code.INVALID_ARGUMENT),
-        (gzip.compress(bytes(MAX_MESSAGE)), Code.OK),
-        (gzip.compress(bytes(MAX_MESSAGE + 1)), Code.RESOURCE_EXHAUSTED),
+        pytest.param(b"no gzip", Code.INVALID_ARGUMENT, id="none"),
+        pytest.param(gzip.compress(bytes(1000))[:-1], Code.INVALID_ARGUMENT, id="cut off"),
+        pytest.param(gzip.compress(b"1") * 2, Code.INVALID_ARGUMENT, id="goes on"),
+        pytest.param(gzip.compress(bytes(MAX_MESSAGE)), Code.OK, id="the largest"),
+        pytest.param(
+            gzip.compress(bytes(MAX_MESSAGE + 1)), Code.RESOURCE_EXHAUSTED, id="too large"
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["echo", "batches"])
