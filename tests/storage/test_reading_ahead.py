@@ -174,3 +174,31 @@ def test_budget_is_shared():
     assert ahead.budget.held == 30
     first.close()
     assert ahead.budget.held == 0
+
+
+def test_many_readers_hold_less_each(network, monkeypatch):
+    """Clients may stop to take what they asked for: what is held for them must not add up."""
+    monkeypatch.setattr("dassie.storage.ahead.HELD_BYTES", 8 * MIB)
+    storage = Storage(network, MemoryIndex(), HeldSession(1), limits=Limits())
+    with storage.session() as upload:
+        contents = [upload.put(os.urandom(100_000)) for _ in range(160)]
+        upload.flush()
+    batches = []
+    read = storage.chunks.read
+
+    def counted(names):
+        data = read(names)
+        batches.append(sum(map(len, data)))
+        return data
+
+    monkeypatch.setattr(storage.chunks, "read", counted)
+    stalled = [storage.read_many(contents) for _ in range(16)]
+    for reader in stalled:
+        next(reader)
+    assert batches[0] >= 8 * MIB
+    assert batches[-1] <= MIB // 2 + 100_000
+    for reader in stalled[:-1]:
+        reader.close()
+    assert len(list(stalled[-1])) == 159
+    assert batches[-1] > 4 * MIB
+    storage.close()

@@ -9,9 +9,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 _B = TypeVar("_B")
+
+HELD_BYTES: Final = 128 << 20
+"""What the batches in use of all readers should amount to."""
+LEAST_BYTES: Final = 256 << 10
+"""A batch that is smaller costs more than it saves."""
 
 
 class Fetch(Protocol):
@@ -50,11 +55,17 @@ class Budget:
 
 
 class Ahead:
-    """How far readers may fetch ahead: so many batches each, so many bytes together."""
+    """How far readers may fetch ahead: so many batches each, so many bytes together. And how much
+    each may hold anyway, which is less the more there are: clients may be slow to take it."""
 
     def __init__(self, batches: int, limit: int) -> None:
         self.batches = batches
         self.budget = Budget(limit)
+        self._readers = Budget(0)
+
+    def share(self, most: int) -> int:
+        """Bytes in one batch, for a reader that would like `most`."""
+        return max(LEAST_BYTES, min(most, HELD_BYTES // max(1, self._readers.held)))
 
     def run(
         self, batches: Iterator[tuple[_B, int]], begin: Callable[[_B], Fetch]
@@ -64,6 +75,7 @@ class Ahead:
         Closing the iterator cancels what is on its way.
         """
         waiting: deque[tuple[_B, int, Fetch]] = deque()
+        self._readers.take(1, must=True)
         try:
             for batch, size in batches:
                 while waiting and not self._may_begin(len(waiting), size):
@@ -80,6 +92,7 @@ class Ahead:
                 yield waiting[0][0], waiting[0][2].result()
                 self.budget.give(waiting.popleft()[1])
         finally:
+            self._readers.give(1)
             for _, size, fetch in waiting:
                 fetch.cancel()
                 self.budget.give(size)

@@ -131,16 +131,17 @@ def read_groups(reader: Reader, contents: Iterable[Content]) -> Iterator[Group]:
     """Whole contents in order: lists of small ones, and for a larger one an iterator of its
     chunks, to be drawn before the next item is. `contents` is consumed ahead."""
     small: list[bytes] = []
-    size = 0
+    size, limit = 0, min(_GROUP_BYTES, reader.ahead.share(_BATCH_BYTES))
     flow = _flow(reader, _pieces(reader, contents))
     for piece, data in flow:
         content = piece[0]
         if content.ref is None and content.size <= SMALL_BYTES:
             small.append(data)
             size += len(data)
-            if size >= _GROUP_BYTES or len(small) >= _GROUP_FILES:
+            if size >= limit or len(small) >= _GROUP_FILES:
                 yield small
                 small, size = [], 0
+                limit = min(_GROUP_BYTES, reader.ahead.share(_BATCH_BYTES))
             continue
         if small:
             yield small
@@ -234,7 +235,7 @@ def _windows(contents: Iterable[Content]) -> Iterator[list[Content]]:
 def _flow(reader: Reader, pieces: Iterator[Piece]) -> Iterator[tuple[Piece, bytes]]:
     """Pieces with their data."""
     batches = reader.ahead.run(
-        _batches(pieces), lambda batch: _Named(reader.begin(_names(batch)), batch)
+        _batches(pieces, reader.ahead), lambda batch: _Named(reader.begin(_names(batch)), batch)
     )
     for batch, data in batches:
         if len(data) == len(batch):
@@ -266,15 +267,15 @@ class _Named:
         self._fetch.cancel()
 
 
-def _batches(pieces: Iterator[Piece]) -> Iterator[tuple[list[Piece], int]]:
+def _batches(pieces: Iterator[Piece], ahead: Ahead) -> Iterator[tuple[list[Piece], int]]:
     batch: list[Piece] = []
-    size = 0
+    size, limit = 0, ahead.share(_BATCH_BYTES)
     for piece in pieces:
         batch.append(piece)
         size += piece[3]
-        if size >= _BATCH_BYTES or len(batch) >= _BATCH_FILES:
+        if size >= limit or len(batch) >= _BATCH_FILES:
             yield batch, size
-            batch, size = [], 0
+            batch, size, limit = [], 0, ahead.share(_BATCH_BYTES)
     if batch:
         yield batch, size
 
