@@ -11,6 +11,7 @@ import pytest
 
 from dassie.errors import InvalidArgument
 from dassie.pps.sandbox import bwrap
+from dassie.pps.sandbox.session import Command, Sandbox
 from dassie.pps.sandbox.settings import SandboxSettings
 
 from .conftest import Start
@@ -106,6 +107,18 @@ def test_settings_are_checked(bad: dict[str, object]) -> None:
 
 def test_remedies_name_what_to_do() -> None:
     assert "--sandbox plain" in bwrap.remedy("setting up uid map: Permission denied")
+
+
+def test_a_worker_of_a_pipeline_with_the_longest_name(tmp_path: Path) -> None:
+    name = f"default-{'p' * 51}-v12-3-abcdef"
+    sandbox = Sandbox.start(SandboxSettings(), tmp_path, name)
+    said: list[bytes] = []
+    try:
+        ended = sandbox.run(Command(["uname", "-n"], {"PATH": os.defpath}, "/"), said.append)
+    finally:
+        sandbox.close()
+    assert ended.code == 0
+    assert b"".join(said).decode().strip() == name[-64:]
 
 
 ORDINARY = """

@@ -18,6 +18,8 @@ from dassie.pps.sandbox.settings import SandboxSettings
 
 HOME: Final = "/home/worker"
 LAUNCHER: Final = "/run/dassie/launcher.py"
+LONGEST_HOSTNAME: Final = 64
+"""What the kernel takes."""
 ROOT_LIMIT: Final = 256 << 20
 """What user code may write outside /pfs, /tmp and its home lies in memory: little is allowed."""
 
@@ -82,7 +84,8 @@ def interpreter() -> str:
 
 def _namespaces(settings: SandboxSettings, hostname: str) -> Iterator[str]:
     yield from ("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
-    yield from ("--hostname", hostname, "--die-with-parent", "--new-session", "--as-pid-1")
+    yield from ("--hostname", short_hostname(hostname))
+    yield from ("--die-with-parent", "--new-session", "--as-pid-1")
     if not settings.network:
         yield "--unshare-net"
     if os.geteuid() == 0:
@@ -173,6 +176,11 @@ def _hidden(settings: SandboxSettings) -> Iterator[str]:
             yield from (
                 ("--tmpfs", path) if Path(path).is_dir() else ("--ro-bind", "/dev/null", path)
             )
+
+
+def short_hostname(name: str) -> str:
+    """A long pipeline name makes a long worker's name, whose end tells the workers apart."""
+    return name[-LONGEST_HOSTNAME:].lstrip("-")
 
 
 def within(path: str, folders: Sequence[str]) -> bool:
