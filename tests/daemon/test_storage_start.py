@@ -153,6 +153,31 @@ def test_a_server_that_is_older_than_the_marker_keeps_its_id(tmp_path: Path) -> 
     assert claim(MemoryStore(), tmp_path, has_past=True) == "0123"
 
 
+@pytest.mark.parametrize("damage", [b"0123\xb74567", b"01s3"])
+def test_a_damaged_id_is_named_and_can_be_taken_from_the_store(
+    tmp_path: Path, damage: bytes
+) -> None:
+    blob = MemoryStore()
+    own = claim(blob, tmp_path)
+    (tmp_path / "cluster-id").write_bytes(damage)
+    with pytest.raises(DataLoss, match=r"cluster-id is damaged: remove it"):
+        claim(blob, tmp_path, has_past=True)
+    (tmp_path / "cluster-id").unlink()
+    assert claim(blob, tmp_path, adopt=True, has_past=True) == own
+
+
+def test_a_damaged_marker_is_written_anew_once_it_is_removed(tmp_path: Path) -> None:
+    blob = MemoryStore()
+    own = claim(blob, tmp_path)
+    blob.delete([cluster.MARKER])
+    blob.put(cluster.MARKER, [b"\xff{"])
+    with pytest.raises(DataLoss, match=r"'cluster'.*remove it, and it is written anew"):
+        claim(blob, tmp_path, has_past=True)
+    blob.delete([cluster.MARKER])
+    assert claim(blob, tmp_path, has_past=True) == own
+    assert cluster.owner(blob) == own
+
+
 def test_a_store_that_was_taken_over_is_noticed(tmp_path: Path) -> None:
     blob = MemoryStore()
     own = claim(blob, tmp_path)

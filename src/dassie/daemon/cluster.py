@@ -34,7 +34,10 @@ def owner(blob: BlobStore) -> str:
         value = json.loads(data)
         found, written = str(value["cluster_id"]), value["format"]
     except (ValueError, TypeError, KeyError):
-        raise DataLoss(f"object {MARKER!r} in the object store is not a cluster's marker") from None
+        raise DataLoss(
+            f"object {MARKER!r} in the object store is not a cluster's marker, or damaged: if the"
+            " store is this server's and nobody else's, remove it, and it is written anew"
+        ) from None
     if written != FORMAT:
         raise FailedPrecondition(
             f"the object store is of a newer version of Dassie (format {written}, not {FORMAT})"
@@ -62,7 +65,8 @@ def claim(blob: BlobStore, folder: Path, *, location: str, adopt: bool, has_past
     if own and has_past:
         raise FailedPrecondition(
             f"{location} belongs to Dassie cluster {found}, the data folder {folder} to {own}: "
-            "to take the first over, start with an empty --data folder (and database)"
+            "to take the first over, start with an empty --data folder (and database); "
+            f"if only {FILE} in the folder is damaged, remove that and start with --adopt"
         )
     _keep(folder, found)
     return found
@@ -88,10 +92,18 @@ def _foreign(found: str, own: str, location: str) -> str:
 
 
 def _own(folder: Path) -> str:
+    """Empty when there is none."""
+    path = folder / FILE
     try:
-        return (folder / FILE).read_text(encoding="ascii").strip()
+        text = path.read_text(encoding="ascii").strip()
+        int(text or "0", 16)
     except FileNotFoundError:
         return ""
+    except ValueError:
+        raise DataLoss(
+            f"{path} is damaged: remove it and start with --adopt, which takes the store's id"
+        ) from None
+    return text
 
 
 def _keep(folder: Path, cluster_id: str) -> None:
