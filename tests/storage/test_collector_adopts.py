@@ -16,7 +16,8 @@ TABLES = (packs, chunks)
 
 def saved(db):
     with db.read() as tx:
-        return [[dict(row._mapping) for row in tx.execute(sa.select(table))] for table in TABLES]
+        found = [tx.execute(sa.select(table).order_by(*table.primary_key)) for table in TABLES]
+        return [[dict(row._mapping) for row in rows] for rows in found]
 
 
 def restore(db, rows):
