@@ -13,6 +13,7 @@ from dassie.pfs.errors import (
     BaseCommitNotFinished,
     BranchInProvenance,
     BranchNotFound,
+    BranchOwned,
     CommitFinished,
     CommitNotFound,
     FinishedCannotClear,
@@ -485,11 +486,40 @@ def test_deleting_a_branch(graph: Graph) -> None:
         branches.delete(gtx, branch("images"))
 
 
+def test_a_pipelines_output_is_its_own_to_wire(graph: Graph) -> None:
+    make_repos(graph, "images", "other")
+    with graph.transaction() as gtx:
+        repos.create(gtx, repo("edges"), owner_pipeline="edges")
+        wired = [branch("images")]
+        branches.create(gtx, branch("edges"), provenance=wired, internal=True)
+    key = inspect(graph, head_of("edges")).key
+    for force in (False, True):
+        with (
+            pytest.raises(BranchOwned, match="stop or delete the pipeline"),
+            graph.transaction() as gtx,
+        ):
+            branches.delete(gtx, branch("edges"), force=force)
+    others: list[list[BranchKey]] = [[], [branch("other")], [*wired, branch("other")]]
+    for provenance in others:
+        with pytest.raises(BranchOwned, match="pipeline edges"), graph.transaction() as gtx:
+            branches.create(gtx, branch("edges"), head=by_id(key), provenance=provenance)
+    with pytest.raises(BranchOwned), graph.transaction() as gtx:
+        branches.create(gtx, branch("edges", "mine"), provenance=wired)
+    with graph.transaction() as gtx:
+        branches.create(gtx, branch("edges"), provenance=wired)  # nothing new
+        branches.create(gtx, branch("edges", "tag"), head=by_id(key), provenance=[])
+    with graph.transaction() as gtx:
+        branches.delete(gtx, branch("edges", "tag"))
+        branches.create(gtx, branch("edges"), provenance=[], internal=True)  # it is stopped
+    with graph.transaction() as gtx:
+        branches.delete(gtx, branch("edges"))
+
+
 def test_a_pipelines_output_is_its_own_to_finish(graph: Graph) -> None:
     make_repos(graph, "images")
     with graph.transaction() as gtx:
         repos.create(gtx, repo("edges"), owner_pipeline="edges")
-    output(graph, "edges", "images")
+        branches.create(gtx, branch("edges"), provenance=[branch("images")], internal=True)
     key = inspect(graph, head_of("edges")).key
     with pytest.raises(OutputCommitOfPipeline, match="use 'stop job' instead"):
         finish(graph, key)

@@ -298,7 +298,15 @@ def test_output_repo_belongs_to_the_pipeline(world: World, edges: PipelineKey) -
     def write() -> None:
         world.put("edges", {"/mine": b"x"})
 
-    attempts: list[Callable[[], None]] = [delete_repo, write]
+    def delete_meta_branch() -> None:
+        with world.graph.transaction() as gtx:
+            branches.delete(gtx, BranchKey(edges.meta, "master"), force=True)
+
+    def unlink() -> None:
+        with world.graph.transaction() as gtx:
+            branches.create(gtx, BranchKey(edges.output, "master"), provenance=[])
+
+    attempts: list[Callable[[], None]] = [delete_repo, write, delete_meta_branch, unlink]
     for attempt in attempts:
         with pytest.raises(DassieError):
             attempt()

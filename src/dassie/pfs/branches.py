@@ -16,6 +16,7 @@ from dassie.pfs.errors import (
     BranchHeadForeign,
     BranchInProvenance,
     BranchNotFound,
+    BranchOwned,
     OwnProvenance,
 )
 from dassie.pfs.model import BranchInfo, BranchKey, CommitKey, CommitRef, Origin, RepoKey
@@ -73,13 +74,15 @@ def create(
     provenance: Sequence[BranchKey] | None = None,
     never: Collection[BranchKey] = frozenset(),
     new_commit_set: bool = False,
+    internal: bool = False,
 ) -> None:
     """Make a branch, or move the head or replace the provenance of an existing one.
 
     `provenance` is what it has afterwards (`None`: what it had); commits do not propagate along the
     edges to branches in `never`. Without a head a new branch gets an empty commit; a new provenance
     that is not empty brings a new open commit. What a moved head sets off joins the head's commit
-    set, unless `new_commit_set`.
+    set, unless `new_commit_set`. `internal`: by the pipeline that owns the repo, which alone may
+    say what branches there depend on, since only its jobs finish their commits.
     """
     check_branch_name(key.name)
     place = rows.find_branch(gtx.tx, key)
@@ -89,6 +92,8 @@ def create(
     target = _head(gtx.tx, key, place, head)
     had = {} if place.id is None else _edges(gtx.tx, place.id)
     rewire = wanted is not None and wanted != had
+    if rewire and place.owner_pipeline and not internal:
+        raise BranchOwned(key, place.owner_pipeline, "change the provenance of")
     branch_id: int | None = place.id
     if target is not None:
         branch_id = _point(gtx, key, place, target.seq)
@@ -187,7 +192,11 @@ def list_(tx: Tx, repo: RepoKey, reverse: bool = False) -> list[BranchInfo]:
 
 
 def delete(gtx: GraphTx, key: BranchKey, force: bool = False) -> None:
-    """Remove a branch; its commits stay. Only `force` removes one that others depend on."""
+    """Remove a branch; its commits stay. Only `force` removes one that others depend on; what a
+    running pipeline writes to stays in any case, or its commits would wait for ever."""
+    place = rows.find_branch(gtx.tx, key)
+    if place.owner_pipeline and place.is_output:
+        raise BranchOwned(key, place.owner_pipeline, "delete")
     row = _require(gtx.tx, key)
     if not force:
         check_deletable(gtx.tx, [row.id])

@@ -64,6 +64,18 @@ class RepoOwned(FailedPrecondition):
         self.pipeline = pipeline
 
 
+class BranchOwned(FailedPrecondition):
+    """A pipeline writes to the branch: what it depends on follows from the pipeline."""
+
+    def __init__(self, branch: BranchKey, pipeline: str, what: str) -> None:
+        super().__init__(
+            f"cannot {what} branch {branch}: it belongs to pipeline {pipeline}"
+            " - update, stop or delete the pipeline instead"
+        )
+        self.branch = branch
+        self.pipeline = pipeline
+
+
 class BranchNotFound(NotFound):
     def __init__(self, branch: BranchKey) -> None:
         super().__init__(f'branch "{branch.name}" not found in repo {branch.repo}')

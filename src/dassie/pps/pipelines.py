@@ -335,12 +335,14 @@ def _link(gtx: GraphTx, spec: Spec) -> None:
         BranchKey(spec.spec_repo, "master"),
     )
     for branch in (spec.output, spec.meta):
-        branches.create(gtx, branch, provenance=provenance, never=spec.never_propagate)
+        branches.create(
+            gtx, branch, provenance=provenance, never=spec.never_propagate, internal=True
+        )
 
 
 def _unlink(gtx: GraphTx, key: PipelineKey, output_branch: str) -> None:
     for repo in (key.output, key.meta):
-        branches.create(gtx, BranchKey(repo, output_branch), provenance=())
+        branches.create(gtx, BranchKey(repo, output_branch), provenance=(), internal=True)
 
 
 def _version_row(tx: Tx, key: PipelineKey, version: int) -> sa.Row[Any]:
