@@ -306,7 +306,9 @@ class TestLogs:
         assert [each.path for each in first.data] == ["/a"]
         server.commit("images", {"/b": b"2"})
         assert next(lines).message.startswith("copy")
-        stream.cancel()
+        server.api.DeletePipeline(pps_pb2.DeletePipelineRequest(pipeline=named("edges")))
+        with refused(grpc.StatusCode.NOT_FOUND):
+            list(stream)
 
 
 class TestRunning:

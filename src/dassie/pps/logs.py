@@ -80,12 +80,13 @@ class LogStore:
         return gone
 
     def delete(self, tx: Tx, key: PipelineKey) -> None:
-        """Forget everything of a pipeline."""
+        """Forget everything of a pipeline that is gone, and wake those who follow it."""
         tx.execute(
             sa.delete(log_segments).where(
                 log_segments.c.project == key.project, log_segments.c.pipeline == key.name
             )
         )
+        tx.notify("logs", str(key))
 
     def _segments(self, query: LogQuery, upto: int | None) -> Iterator[sa.Row[Any]]:
         """Rows in order of their first line, read in pages so that no transaction stays open."""

@@ -114,6 +114,8 @@ class DatumMethods:
             while request.follow:
                 await subscription.wait_async(RECHECK_S)
                 lines, cursor = await call.run(self._pps.logs_after, query, cursor)
+                if not lines:  # what is followed may be gone
+                    await call.run(self._check_named, query)
                 for message in await call.run(data.messages, lines):
                     yield message
 
