@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 from obstore.exceptions import GenericError
 
 from dassie.base.clock import SystemClock
+from dassie.blob.api import BlobNotFound
 from dassie.blob.drivers.memory import MemoryStore
 from dassie.blob.errors import BucketMissing, StoreDenied, StoreFull, StoreUnavailable
+from dassie.blob.open import open_store
 from dassie.blob.probe.diagnosis import Kind
 from dassie.blob.probe.run import confirm, probe
 from dassie.blob.probe.through_driver import cycle
 from dassie.blob.profile import Profile
 from dassie.blob.settings import StorageSettings
 from dassie.blob.wrappers.faulty import FailNth, FaultyStore
+from tests.blob.probe.scripted import ScriptedStore, refusal
 
 GOOGLE = StorageSettings("gs", bucket="bkt", prefix="pre")
+AZURE = StorageSettings("az", bucket="bkt", prefix="pre", access_key="account", secret_key="QUJD")
 NAMES = ["write", "read after write", "ranges", "list", "delete", "missing key"]
 
 
@@ -107,3 +112,16 @@ def test_a_profile_is_of_its_settings(tmp_path: object) -> None:
     settings = StorageSettings("file", path=str(tmp_path))
     report = probe(settings)
     assert report.profile == Profile(settings.fingerprint())
+
+
+def test_a_store_over_plain_http_is_reached_with_the_profile_that_was_found(
+    store: ScriptedStore,
+) -> None:
+    """An emulator of Azure, or its own API behind a proxy: what the probe did, `pachd` can."""
+    endpoint = f"http://127.0.0.1:{store.port}/account"
+    azure = replace(AZURE, endpoint=endpoint, retries=0)
+    report = cycle(azure, MemoryStore(), SystemClock())
+    assert report.profile is not None
+    store.script = lambda call: refusal(404, "BlobNotFound")
+    with closing(open_store(azure, report.profile)) as opened, pytest.raises(BlobNotFound):
+        opened.get("cluster")

@@ -20,7 +20,7 @@ from dassie.blob.errors import (
     StoreUnavailable,
     TokenUnavailable,
 )
-from dassie.blob.open import open_store
+from dassie.blob.open import assumed, open_store
 from dassie.blob.probe.diagnosis import Diagnosis, Kind
 from dassie.blob.probe.report import Check, Report
 from dassie.blob.profile import Profile
@@ -86,7 +86,10 @@ def cycle(settings: StorageSettings, store: BlobStore, clock: Clock) -> Report:
     finally:
         with suppress(DassieError):
             store.delete([key])
-    profile = None if found else Profile(settings.fingerprint(), conditional_put="")
+    profile = None
+    if found is None:
+        # What the store was reached with: the driver goes by its scheme.
+        profile = Profile(settings.fingerprint(), endpoint=assumed(settings).endpoint)
     return Report(
         settings.location, _rows(rows, found), profile, found, requests=6, figures=figures
     )
