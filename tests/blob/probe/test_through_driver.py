@@ -67,6 +67,15 @@ def test_each_step_that_fails_is_named(number: int) -> None:
         (BucketMissing("no bucket", "404"), Kind.BUCKET_MISSING),
         (StoreDenied("denied", "403"), Kind.DENIED_WRITE),
         (StoreFull("full", "507"), Kind.FULL),
+        (StoreDenied("who?", "403 AuthenticationFailed: no"), Kind.WRONG_SECRET),
+        (
+            StoreDenied(
+                "who?", "403 AuthorizationFailure: Server failed to authenticate the request."
+            ),
+            Kind.WRONG_SECRET,
+        ),
+        (StoreDenied("who?", "401 Unauthorized"), Kind.WRONG_SECRET),
+        (StoreDenied("firewall", "403 AuthorizationFailure: not from there"), Kind.DENIED_WRITE),
     ],
 )
 def test_errors_of_a_driver(error: Exception, kind: Kind) -> None:
@@ -125,3 +134,9 @@ def test_a_store_over_plain_http_is_reached_with_the_profile_that_was_found(
     store.script = lambda call: refusal(404, "BlobNotFound")
     with closing(open_store(azure, report.profile)) as opened, pytest.raises(BlobNotFound):
         opened.get("cluster")
+
+
+def test_a_key_that_is_none_is_not_looked_for_in_the_stores_log() -> None:
+    report = probe(replace(AZURE, secret_key="no base64!"))
+    assert "look at the store's log" not in report.line
+    assert "the keys" in report.line

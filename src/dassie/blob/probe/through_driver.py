@@ -6,6 +6,7 @@ already. Called by `probe.run`; leaves nothing behind.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from contextlib import closing, suppress
@@ -134,16 +135,25 @@ def diagnose(error: DassieError, step: str) -> Diagnosis:
         (Unavailable, Kind.STORE),
         (NotFound, Kind.STALE_READ),
     ]
-    if isinstance(error, StoreDenied | PermissionDenied):
+    if isinstance(error, StoreDenied) and _UNKNOWN_TO_IT.search(words):
+        kind = Kind.WRONG_SECRET
+    elif isinstance(error, StoreDenied | PermissionDenied):
         kind = {"list": Kind.DENIED_LIST, "delete": Kind.DENIED_DELETE}.get(
             step, Kind.DENIED_WRITE if step == "write" else Kind.DENIED_READ
         )
     else:
         kind = next((kind for cls, kind in kinds if isinstance(error, cls)), Kind.UNEXPLAINED)
-    return Diagnosis(kind, str(error), _REMEDIES.get(kind, "look at the store's log"), words)
+    otherwise = "look at the store's log"
+    if step == "open":
+        otherwise = "check the storage URL and the keys and files that belong to it"
+    return Diagnosis(kind, str(error), _REMEDIES.get(kind, otherwise), words)
 
+
+_UNKNOWN_TO_IT = re.compile(r"^401\b|AuthenticationFailed|failed to authenticate")
+"""Azure and Google do not know who asks; a known one without the right is refused otherwise."""
 
 _REMEDIES = {
+    Kind.WRONG_SECRET: "check the account's name and its key",
     Kind.NO_KEYS: "give a service account's file (--storage-credentials-file or "
     "GOOGLE_APPLICATION_CREDENTIALS) or Azure's account key, if this machine has no identity of "
     "its own there",
