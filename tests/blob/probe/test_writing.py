@@ -8,12 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from dassie.blob.probe.caller import MOST_REQUESTS
 from dassie.blob.probe.diagnosis import Kind
 from dassie.blob.probe.report import Report
 from dassie.blob.probe.run import probe
 from dassie.blob.probe.writing import OBJECT_BYTES
 from tests.blob.probe.scripted import Call, Said, ScriptedStore, page, refusal
-from tests.blob.probe.test_detection import kind_of, look
+from tests.blob.probe.test_detection import kind_of, look, no_pause
 
 DENIED = refusal(403, "AccessDenied", "Access Denied.")
 
@@ -229,6 +230,49 @@ def test_multipart_is_tried_in_earnest_where_the_answer_is_odd(store: ScriptedSt
     assert report.profile.multipart
     assert store.objects == {}
     assert store.uploads == {}
+
+
+def test_a_part_that_is_taken_for_an_unknown_upload_does_not_stay(store: ScriptedStore) -> None:
+    """As S3Proxy over a folder has it: the part lies there, and no listing shows it."""
+
+    def script(call: Call) -> Said | None:
+        upload = call.query.get("uploadId", [""])[0]
+        if upload and call.method == "PUT":
+            store.uploads.setdefault(upload, {})
+        return None
+
+    store.script = script
+    for thorough in (False, True):
+        report = probe(store.settings, thorough=thorough, pause=no_pause)
+        assert report.profile is not None
+        assert report.profile.multipart
+        assert store.uploads == {}
+        assert store.objects == {}
+
+
+def test_uploads_in_parts_are_left_out_rather_than_the_start_refused(store: ScriptedStore) -> None:
+    """A store that is odd in every way: what is left of twenty requests must delete and read."""
+    busy = [1, 5]
+
+    def script(call: Call) -> Said | None:
+        if call.number in busy:
+            return refusal(503, "SlowDown")
+        if "location" in call.query:
+            return Said(200, b"<LocationConstraint>z1-a</LocationConstraint>")
+        if call.region != "z1-a":
+            return refusal(400, "AuthorizationHeaderMalformed", "the region is wrong")
+        if writes(call) and "content-md5" not in call.headers:
+            return refusal(400, "InvalidRequest", "Missing required Content-MD5")
+        if "nosuchupload" in call.query.get("uploadId", []):
+            return refusal(404, "NoSuchKey")
+        return refusal(501, "NotImplemented") if "delete" in call.query else None
+
+    store.script = script
+    report = look(store.settings)
+    assert report.profile is not None, report.line
+    assert not report.profile.multipart
+    assert report.requests == len(store.calls) <= MOST_REQUESTS
+    assert store.objects == store.uploads == {}
 
 
 def test_an_upload_that_fails_is_aborted(store: ScriptedStore) -> None:

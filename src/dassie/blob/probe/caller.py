@@ -72,6 +72,11 @@ class Caller:
         self._repeats = _REPEATS
         self._wires: dict[tuple[str, str], Wire] = {}
 
+    @property
+    def left(self) -> int:
+        """Requests that may still be sent before cleaning."""
+        return self._budget - _KEPT_FOR_CLEANING - self.requests
+
     def close(self) -> None:
         for wire in self._wires.values():
             wire.close()
@@ -97,8 +102,7 @@ class Caller:
         return any(wire.leaf_is_ca for wire in self._wires.values())
 
     def _ask(self, request: Request, manner: Manner, operation: Operation, read: int) -> Heard:
-        kept = 0 if self.cleaning else _KEPT_FOR_CLEANING
-        if self.requests >= self._budget - kept:
+        if self.left + (_KEPT_FOR_CLEANING if self.cleaning else 0) <= 0:
             raise BudgetSpentError
         now = self._clock.now()
         signed = sign(request, manner, self.settings, now)

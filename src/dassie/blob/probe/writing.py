@@ -22,6 +22,8 @@ _SMALL = b"dassie: a second write that must not win"
 _SPARE_BELOW = 3
 """Requests after which there is room for one more within eight."""
 _NO_UPLOAD = "nosuchupload"
+_REQUESTS_FROM_PARTS_ON = 8
+"""For an upload in parts, and the deletion that must follow it."""
 _MIN_PART = 5 << 20
 """No part but the last may be smaller."""
 
@@ -256,10 +258,12 @@ class WriteProbe:
         heard = self._ask(Request("PUT", self._key, query, body=_SMALL), Operation.UPLOAD)
         if heard.kind is Kind.MISSING_UPLOAD:
             return None
-        if heard.kind in {Kind.OK, Kind.NOT_IMPLEMENTED} or self._thorough:
-            self.learnt.multipart = heard.kind not in {Kind.OK, Kind.NOT_IMPLEMENTED}
+        if heard.kind is Kind.OK:
+            self._abort(_NO_UPLOAD)  # some keep the part where no listing shows it
+        if heard.kind is Kind.NOT_IMPLEMENTED or self._caller.left < _REQUESTS_FROM_PARTS_ON:
+            self.learnt.multipart = False
             return None
-        return self._all_parts()
+        return None if self._thorough else self._all_parts()
 
     def _all_parts(self) -> Diagnosis | None:
         """A whole upload in two parts, read back. A failure means no multipart, nothing worse."""
@@ -293,6 +297,9 @@ class WriteProbe:
         )
         self.learnt.multipart = read.body == self._body
         return None
+
+    def _abort(self, upload: str) -> None:
+        self._ask(Request("DELETE", self._key, (("uploadId", upload),)), Operation.DELETE)
 
     def _delete(self) -> Diagnosis | None:
         body = f"<Delete><Object><Key>{self._key}</Key></Object></Delete>".encode()
@@ -335,8 +342,7 @@ class WriteProbe:
         caller.cleaning = True
         try:
             if self._upload:
-                query = (("uploadId", self._upload),)
-                self._ask(Request("DELETE", self._key, query), Operation.DELETE)
+                self._abort(self._upload)
             if self._dirty:
                 heard = self._ask(Request("DELETE", self._key), Operation.DELETE)
                 gone = heard.kind in {Kind.OK, Kind.MISSING_KEY}
