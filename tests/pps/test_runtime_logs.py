@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 from dassie.base.clock import to_micros
@@ -81,6 +82,35 @@ def test_following_misses_nothing(db: Database) -> None:
     lines, cursor = store.after(LogQuery(pipeline=P), cursor)
     assert [found.message for found in lines] == ["new"]
     assert store.after(LogQuery(pipeline=P), cursor) == ([], cursor)
+
+
+def test_following_begins_before_the_first_line(db: Database) -> None:
+    store = LogStore(db)
+    cursor = store.cursor()
+    store.append([line(0, "first")])
+    lines, cursor = store.after(LogQuery(pipeline=P), cursor)
+    assert [found.message for found in lines] == ["first"]
+    assert store.after(LogQuery(pipeline=P), cursor) == ([], cursor)
+
+
+def test_following_misses_nothing_of_many_workers(db: Database) -> None:
+    """What commits late must not have a number that those who follow have passed."""
+    store = LogStore(db)
+    expected = {f"{worker}-{number}" for worker in range(6) for number in range(40)}
+
+    def work(worker: int) -> None:
+        for number in range(40):
+            store.append([line(number, f"{worker}-{number}", worker=f"w{worker}")])
+
+    cursor, seen = store.cursor(), []
+    with ThreadPoolExecutor(6) as pool:
+        workers = [pool.submit(work, worker) for worker in range(6)]
+        ended = False
+        while not ended:
+            ended = all(worker.done() for worker in workers)
+            lines, cursor = store.after(LogQuery(pipeline=P), cursor)
+            seen += [found.message for found in lines]
+    assert sorted(seen) == sorted(expected)
 
 
 def test_long_and_empty_lines(db: Database) -> None:

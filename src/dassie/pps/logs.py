@@ -24,6 +24,8 @@ LONGEST_LINE: Final = 64 * 1024
 """Characters kept of one line; user code that prints without newlines must not fill the store."""
 
 _PAGE: Final = 64
+_TURN: Final = "log segments"
+"""Counter whose row is locked until the commit: segments become visible in the order of `seq`."""
 
 
 class LogStore:
@@ -41,12 +43,13 @@ class LogStore:
         if not rows:
             return
         with self._db.write(shared=True) as tx:
+            tx.next_id(_TURN)  # else PostgreSQL may show a number before a lower one
             tx.execute(sa.insert(log_segments), rows)
             for key, _ in groups:
                 tx.notify("logs", str(key))
 
     def cursor(self) -> int:
-        """Number of the newest segment: `after` with it yields what comes later."""
+        """Number of the newest segment, 0 without any: `after` it is what comes later."""
         with self._db.read() as tx:
             return _newest(tx)
 

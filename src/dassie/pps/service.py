@@ -365,13 +365,15 @@ class Pps:
     # -- logs --------------------------------------------------------------------------------
 
     def logs(self, query: LogQuery, *, upto: int | None = None) -> Iterator[LogLine]:
-        """Lines in order of time; `upto`: as of a cursor that `logs_after` gave."""
+        """Lines in order of time; `upto`: what was stored up to that `log_cursor`."""
         return self.log_store.lines(query, upto=upto)
 
+    def log_cursor(self) -> int:
+        """Where the logs end now."""
+        return self.log_store.cursor()
+
     def logs_after(self, query: LogQuery, cursor: int) -> tuple[list[LogLine], int]:
-        """Lines stored since `cursor` (0 = now), and the next cursor: for following."""
-        if cursor <= 0:
-            return [], max(1, self.log_store.cursor())
+        """Lines stored since `cursor`, and the next cursor: for following."""
         return self.log_store.after(query, cursor)
 
 

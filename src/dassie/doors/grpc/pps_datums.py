@@ -106,7 +106,7 @@ class DatumMethods:
         query = replace(query, datums=await call.run(self._filtered_datums, request, query))
         data = _LogData(self._pps)
         with self._notifier.subscribe("logs") as subscription:
-            _, cursor = await call.run(self._pps.logs_after, query, 0)
+            cursor = await call.run(self._pps.log_cursor)
             stored = self._pps.logs(query, upto=cursor)
             while lines := await call.run(take, stored, _LOG_BATCH):
                 for message in await call.run(data.messages, lines):
