@@ -14,7 +14,7 @@ from dassie.blob.drivers.obstore import ObstoreStore
 from dassie.blob.open import open_store
 from dassie.blob.profile import Profile
 from dassie.blob.wrappers.retry import RetryPolicy, RetryStore
-from tests.stores import EVERY_CASE, RunningStore
+from tests.stores import EVERY_CASE, NAMES, RunningStore
 
 _NUMBERS = itertools.count(1)
 
@@ -43,9 +43,9 @@ class Case:
 
 def _cases() -> list[Case]:
     cases = []
-    for name in ("swift", "swift-old", "seaweedfs", "rclone", "minio", "versitygw", "ceph"):
+    for name in NAMES:
         cases += [Case(name, "obstore"), Case(name, "botocore")]
-        if name not in {"rclone", "versitygw"}:
+        if name not in {"rclone", "versitygw", "garage"}:
             cases.append(Case(name, "botocore", "v2"))
     cases += [Case("swift", "obstore", tls=True), Case("swift", "botocore", "v2", tls=True)]
     cases += [Case("rclone", "botocore", tls=True), Case("seaweedfs", "open", tls=True)]

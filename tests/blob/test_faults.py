@@ -9,7 +9,7 @@ import pytest
 from dassie.blob.answers import parse
 from dassie.blob.api import BlobInfo, BlobNotFound
 from dassie.blob.drivers.faults import Doing, refusal
-from dassie.blob.drivers.listing import arranged, start_below
+from dassie.blob.drivers.listing import arranged, start_below, start_within
 from dassie.blob.drivers.obstore_words import (
     answer_of,
     certificate_fault,
@@ -229,3 +229,11 @@ def test_a_start_is_close():
     assert start_below("journal/000120") == "journal/00012"
     assert start_below("pack/a") == start_below("pack/-") == "pacjzzzz"
     assert start_below("") == start_below("-x") == ""
+
+
+def test_a_start_lies_within_its_prefix():
+    """Garage lists nothing when it is to start before the prefix."""
+    assert start_within("pack/", "pack/01ff") == "pack/01fezzzz"
+    assert start_within("", "pack/01ff") == "pack/01fezzzz"
+    for outside in ("a", "pack", "pack/", "pack/a", "zz", ""):
+        assert start_within("pack/", outside) == ""

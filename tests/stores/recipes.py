@@ -7,8 +7,10 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,6 +157,46 @@ def _ceph(name: str, folder: Path, certificate: Certificate | None) -> RunningSt
     return _with_twin(store, program, folder, ports[3] if certificate else 0)
 
 
+def _garage(name: str, folder: Path, certificate: Certificate | None) -> RunningStore:
+    """One node of Garage: enforces its region, signature V4 only, keys of its own form, no TLS."""
+    assert certificate is None
+    rpc, port = free_ports(2)
+    access, nobody, secret = "GK" + "1" * 24, "GK" + "4" * 24, "2" * 64
+    configuration = folder / "garage.toml"
+    configuration.write_text(
+        f"""metadata_dir = "{folder}/meta"
+data_dir = "{folder}/data"
+db_engine = "sqlite"
+replication_factor = 1
+rpc_bind_addr = "{LOOPBACK}:{rpc}"
+rpc_public_addr = "{LOOPBACK}:{rpc}"
+rpc_secret = "{"3" * 64}"
+[s3_api]
+s3_region = "{LOCATION}"
+api_bind_addr = "{LOOPBACK}:{port}"
+"""
+    )
+    garage = ["garage", "--config", str(configuration)]
+    program = Program([*garage, "server"], folder / "log")
+    program.wait(lambda: answers(port))
+
+    def tell(*words: str) -> str:
+        done = subprocess.run([*garage, *words], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    node = tell("node", "id", "--quiet").partition("@")[0]
+    tell("layout", "assign", "--zone", "z1", "--capacity", "3G", node)
+    tell("layout", "apply", "--version", "1")
+    for key in (access, nobody):
+        tell("key", "import", "--yes", key, secret)
+    tell("key", "allow", "--create-bucket", access)
+    store = RunningStore(name, f"http://{LOOPBACK}:{port}", access, secret, LOCATION)
+    tell("bucket", "create", store.bucket)  # by S3, only the key that made it would know its name
+    tell("bucket", "allow", "--read", "--write", "--owner", "--key", access, store.bucket)
+    others = {"nobody": (nobody, secret)}
+    return replace(store, program=program, folder=folder, v2=False, other_keys=others)
+
+
 def _with_twin(store: RunningStore, program: Program, folder: Path, port: int) -> RunningStore:
     """`store`, over TLS when it has a second `port` for that; its twin is the other one."""
     plain = replace(store, program=program, folder=folder)
@@ -168,10 +210,14 @@ class Recipe:
     """One kind of store."""
 
     start: Callable[[str, Path, Certificate | None], RunningStore]
-    program: str
-    """In the store's environment; empty when it comes from the system's packages."""
+    program: str = ""
+    """In the store's environment."""
+    system: tuple[str, ...] = ()
+    """Programs that come from elsewhere, found on PATH."""
     both: bool = False
     """Whether one instance serves plain HTTP and TLS."""
+    tls: bool = True
+    """Whether it can speak TLS by itself."""
 
 
 RECIPES = {
@@ -181,7 +227,8 @@ RECIPES = {
     "rclone": Recipe(_rclone, "rclone"),
     "minio": Recipe(_minio, "minio"),
     "versitygw": Recipe(_versitygw, "versitygw"),
-    "ceph": Recipe(_ceph, "", both=True),
+    "ceph": Recipe(_ceph, system=ceph_servers.PROGRAMS, both=True),
+    "garage": Recipe(_garage, system=("garage",), tls=False),
 }
 
 
@@ -208,12 +255,14 @@ def start(name: str, folder: Path, *, tls: TestCA | None = None) -> RunningStore
                 raise
     ca_file = str(tls.file) if tls else ""
     store = replace(store, ca_file=ca_file)
-    store.client(retries={"max_attempts": 10}).create_bucket(Bucket=store.bucket)
+    client = store.client(retries={"max_attempts": 10})
+    with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+        client.create_bucket(Bucket=store.bucket)
     return store
 
 
 def installed(name: str) -> bool:
-    program = RECIPES[name].program
-    if not program:
-        return all(shutil.which(one) for one in ceph_servers.PROGRAMS)
-    return _program(name, program).exists()
+    recipe = RECIPES[name]
+    if recipe.system:
+        return all(shutil.which(one) for one in recipe.system)
+    return _program(name, recipe.program).exists()

@@ -17,12 +17,19 @@ from tests.stores.faults import BAD_GATEWAY, INTERNAL, Fault, Match, any_of, fir
 from tests.stores.fixtures import Stores
 from tests.stores.hostile import start_hostile
 from tests.stores.proxy import Proxy
+from tests.stores.recipes import RECIPES
 
 pytestmark = pytest.mark.stores
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["http", "tls"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "tls"),
+    [
+        pytest.param(name, tls, id=f"{name}-{'tls' if tls else 'http'}")
+        for name in NAMES
+        for tls in (False, True)[: 1 + RECIPES[name].tls]
+    ],
+)
 def test_a_store_keeps_what_it_is_given(stores: Stores, name: str, tls: bool) -> None:
     store = stores.get(name, tls=tls)
     assert store.tls == tls

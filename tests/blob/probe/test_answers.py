@@ -62,8 +62,8 @@ def test_a_recorded_answer_is_understood(record: dict[str, Any]) -> None:
 
 
 def test_every_recorded_store_is_there() -> None:
-    assert len(list(FOLDER.glob("*.jsonl"))) == 15
-    assert len(recorded()) == 605
+    assert len(list(FOLDER.glob("*.jsonl"))) == 17
+    assert len(recorded()) == 661
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from botocore.parsers import ResponseParserError
 from dassie.blob.answers import Answer
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
-from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
+from dassie.blob.drivers.listing import arranged, folder_by_folder, start_within
 from dassie.blob.drivers.transfer import PARTS_AT_ONCE, body_of, one_request
 from dassie.blob.drivers.trust import TrustedFile
 from dassie.blob.errors import StoreRefused
@@ -145,7 +145,7 @@ class BotocoreStore:
         first = self._profile.list_version == 1
         ask = self._reading.list_objects if first else self._reading.list_objects_v2
         asked = {"Bucket": self._bucket, "Prefix": self._prefix + prefix, "MaxKeys": _PAGE}
-        start = start_below(after)
+        start = start_within(prefix, after)
         where = {"Marker" if first else "StartAfter": self._prefix + start} if start else {}
         while True:
             page: dict[str, Any] = self._ask(doing, lambda: ask(**asked, **where))  # noqa: B023

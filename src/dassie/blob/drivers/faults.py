@@ -71,8 +71,10 @@ DENIED = frozenset(
         "InvalidAccessKeyId",
         "InvalidSecurity",
         "InvalidToken",
+        "NotSignedUp",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",
+        "UserSuspended",
     }
 )
 NO_BUCKET = frozenset({"ContainerNotFound", "NoSuchBucket"})

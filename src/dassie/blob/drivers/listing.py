@@ -36,6 +36,15 @@ def start_below(key: str) -> str:
     return start_below(folder[:-1]) if folder.endswith("/") else shorter
 
 
+def start_within(prefix: str, after: str) -> str:
+    """`start_below(after)` if keys with `prefix` may follow it there, else nothing.
+
+    To a start that comes before its prefix Garage answers with an empty list.
+    """
+    start = start_below(after)
+    return start if start.startswith(prefix) and start != prefix else ""
+
+
 def arranged(
     found: Iterable[BlobInfo], prefix: str, after: str, *, sort: bool
 ) -> Iterator[BlobInfo]:

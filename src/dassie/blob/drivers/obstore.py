@@ -21,7 +21,7 @@ from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 from dassie.blob.api import BlobInfo, BlobNotFound, Buffer
 from dassie.blob.drivers import etag
 from dassie.blob.drivers.faults import Doing, refusal, unreachable
-from dassie.blob.drivers.listing import arranged, folder_by_folder, start_below
+from dassie.blob.drivers.listing import arranged, folder_by_folder, start_within
 from dassie.blob.drivers.obstore_words import (
     answer_of,
     certificate_fault,
@@ -128,7 +128,8 @@ class ObstoreStore:
     def _listed(self, prefix: str, after: str) -> Iterator[BlobInfo]:
         """The library knows only whole folders as prefixes: there may be others before."""
         folder = prefix.rpartition("/")[0]
-        start = max(start_below(after), start_below(prefix.removesuffix("/")))
+        within = f"{folder}/" if folder else ""
+        start = max(start_within(within, after), start_within(within, prefix.removesuffix("/")))
         doing = Doing("list", prefix, self._location)
         pages = obstore.list(self._reading, folder or None, offset=start or None, chunk_size=_PAGE)
         while page := self._ask(doing, lambda: next(pages, None)):

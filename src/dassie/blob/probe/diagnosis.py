@@ -50,6 +50,7 @@ class Kind(StrEnum):
     # Who we are.
     NO_KEYS = "no access key"
     UNKNOWN_KEY = "unknown access key"
+    USER_LOCKED = "user locked"
     WRONG_SECRET = "wrong secret"  # noqa: S105 - a kind of diagnosis
     TOKEN_EXPIRED = "session token"  # noqa: S105
     CLOCK = "clock skew"
@@ -109,6 +110,7 @@ TRANSIENT = frozenset(
 _DENIED = frozenset(
     {
         Kind.UNKNOWN_KEY,
+        Kind.USER_LOCKED,
         Kind.WRONG_SECRET,
         Kind.TOKEN_EXPIRED,
         Kind.DENIED_READ,
@@ -124,7 +126,8 @@ _LABELS = {
     "TLS": {Kind.TLS_UNKNOWN_CA, Kind.TLS_EXPIRED, Kind.TLS_WRONG_NAME, Kind.TLS_AUTHORITY}
     | {Kind.TLS_OTHER, Kind.PLAIN_ON_TLS_PORT, Kind.TLS_ON_PLAIN_PORT},
     "PROXY": {Kind.HOST_REWRITTEN, Kind.BODY_LIMIT},
-    "CREDENTIALS": {Kind.NO_KEYS, Kind.UNKNOWN_KEY, Kind.WRONG_SECRET, Kind.TOKEN_EXPIRED},
+    "CREDENTIALS": {Kind.NO_KEYS, Kind.UNKNOWN_KEY, Kind.WRONG_SECRET, Kind.TOKEN_EXPIRED}
+    | {Kind.USER_LOCKED},
     "CLOCK": {Kind.CLOCK},
     "REGION": {Kind.REGION, Kind.REGION_PINNED},
     "SIGNATURE": {Kind.SIGNATURE, Kind.SIGNATURE_PINNED, Kind.V2_REFUSED},

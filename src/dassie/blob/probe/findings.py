@@ -35,7 +35,8 @@ _FAILS_AT = {
         Kind.V2_REFUSED,
         Kind.HOST_REWRITTEN,
     },
-    "keys": {Kind.NO_KEYS, Kind.UNKNOWN_KEY, Kind.WRONG_SECRET, Kind.TOKEN_EXPIRED},
+    "keys": {Kind.NO_KEYS, Kind.UNKNOWN_KEY, Kind.WRONG_SECRET, Kind.TOKEN_EXPIRED}
+    | {Kind.USER_LOCKED},
     "addressing": {Kind.ADDRESSING, Kind.ADDRESSING_PINNED},
     "bucket": {Kind.BUCKET_MISSING},
     "list": {Kind.DENIED_LIST, Kind.DENIED_READ},

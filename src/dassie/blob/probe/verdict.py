@@ -12,6 +12,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from dassie.blob.answers import Answer
+from dassie.blob.probe import wording
 from dassie.blob.probe.diagnosis import (
     Asked,
     Diagnosis,
@@ -24,46 +25,6 @@ from dassie.blob.probe.diagnosis import (
 _TOLERATED_S = 300
 _SURELY_SKEWED_S = 900
 """What S3 tolerates; beyond it, a refusal of any name is put down to the clock."""
-
-_EXPECTING = re.compile(r"expecting\s+['\"‘“]([\w.-]+)['\"’”]")
-_SPEAKS_OF_CLOCK = re.compile(
-    r"difference between the request time|date is too old|clock|request (has )?expired",
-    re.IGNORECASE,
-)
-_SPEAKS_OF_ROOM = re.compile(
-    r"quota|storage ?full|insufficient ?storage|no space|disk full|out of space", re.IGNORECASE
-)
-_READ_ONLY = re.compile(r"read[- _]?only|write[- ]protected|maintenance mode", re.IGNORECASE)
-_OTHER_SIGNATURE = re.compile(
-    r"authori[sz]ation mechanism|unsupported authori[sz]ation type|signature version"
-    r"|signature type|use aws4-hmac-sha256",
-    re.IGNORECASE,
-)
-_PROXIES = re.compile(
-    r"nginx|haproxy|envoy|traefik|caddy|varnish|squid|apache|cloudflare", re.IGNORECASE
-)
-
-_REGION_CODES = {"InvalidRegion", "PermanentRedirect", "TemporaryRedirect"} | {
-    "IllegalLocationConstraintException",
-    "InvalidLocationConstraint",
-    "AuthorizationQueryParametersError",
-}
-_CHECKSUM_CODES = {"XAmzContentSHA256Mismatch", "BadDigest", "InvalidDigest"} | {
-    "XAmzContentChecksumMismatch",
-    "InvalidChecksum",
-}
-_TOKEN_CODES = {"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "ExpiredTokenException"}
-_ADDRESSING_CODES = {"SecondLevelDomainForbidden", "PathStyleDomainForbidden"} | {
-    "VirtualHostDomainRequired",
-    "UserDisable",
-}
-_NOT_THE_CLOCK = {"UnsupportedAlgorithm", "NoSuchBucket", "QuotaExceeded"} | _CHECKSUM_CODES
-_THROTTLE_CODES = {"SlowDown", "RequestLimitExceeded", "TooManyRequests", "Throttling"} | {
-    "ThrottlingException",
-    "SlowDownRead",
-    "SlowDownWrite",
-    "ServerBusy",
-}
 
 
 def diagnose(answer: Answer, asked: Asked) -> Diagnosis:
@@ -86,7 +47,7 @@ def expected_region(answer: Answer, refused: str) -> tuple[str, str]:
 
     One that equals the region just refused is no answer: MinIO's messages name that one.
     """
-    said = _EXPECTING.search(answer.message)
+    said = wording.EXPECTING.search(answer.message)
     for region, place in (
         (answer.element("Region"), "<Region>"),
         (answer.headers.get("x-amz-bucket-region", ""), "x-amz-bucket-region"),
@@ -99,7 +60,7 @@ def expected_region(answer: Answer, refused: str) -> tuple[str, str]:
 
 def behind_proxy(answer: Answer) -> str:
     """A hint for signatures that fail, where a proxy answered; else empty."""
-    if not _PROXIES.search(answer.server):
+    if not wording.PROXIES.search(answer.server):
         return ""
     return f", and that the proxy in front ({answer.server}) passes the Host header on unchanged"
 
@@ -181,14 +142,14 @@ def _wrong_scheme(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 def _clock(answer: Answer, asked: Asked) -> Diagnosis | None:
     said = answer.code == "RequestTimeTooSkewed" or (
-        answer.status in {400, 401, 403} and bool(_SPEAKS_OF_CLOCK.search(answer.message))
+        answer.status in {400, 401, 403} and bool(wording.SPEAKS_OF_CLOCK.search(answer.message))
     )
     # A definite refusal of another name is believed, as far as a clock may be off.
     named = answer.code not in {"", "AccessDenied", "InvalidRequest", "InvalidArgument"}
     limit = _SURELY_SKEWED_S if named else _TOLERATED_S
     off = asked.skew_s if asked.skew_s is not None else 0.0
     doubtful = answer.status in {400, 401, 403} and asked.signed
-    doubtful = doubtful and answer.code not in _NOT_THE_CLOCK
+    doubtful = doubtful and answer.code not in wording.NOT_THE_CLOCK
     measured = doubtful and abs(off) > limit and not _region_refused(answer, asked)
     if not (said or measured):
         return None
@@ -205,7 +166,7 @@ def _clock(answer: Answer, asked: Asked) -> Diagnosis | None:
 def _region_refused(answer: Answer, asked: Asked) -> bool:
     if asked.signature != "v4" or answer.status not in {301, 307, 400, 403}:
         return False
-    if answer.code == "AuthorizationHeaderMalformed" or answer.code in _REGION_CODES:
+    if answer.code == "AuthorizationHeaderMalformed" or answer.code in wording.REGION_CODES:
         return True
     # A HEAD brings no words; the header may still tell.
     told = answer.headers.get("x-amz-bucket-region", "")
@@ -235,19 +196,27 @@ def _region(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 def _who(answer: Answer, asked: Asked) -> Diagnosis | None:
     words = answer.words()
-    if answer.code == "InvalidAccessKeyId":
+    # Some say it in words only, under a code that elsewhere means a missing right.
+    text = answer.message if answer.status in {401, 403} else ""
+    if answer.code in wording.UNKNOWN_KEY_CODES or wording.NO_SUCH_KEY.search(text):
         return Diagnosis(
             Kind.UNKNOWN_KEY,
             f"the store does not know the access key {asked.access_key!r} ({words})",
             "check the access key, and that it belongs to this store",
         )
-    if answer.code in _TOKEN_CODES:
+    if answer.code in wording.TOKEN_CODES:
         return Diagnosis(
             Kind.TOKEN_EXPIRED,
             f"the store refuses the session token ({words})",
             "fetch new temporary credentials, or use permanent ones without a session token",
         )
-    if answer.code != "SignatureDoesNotMatch":
+    if answer.code in wording.LOCKED_CODES:
+        return Diagnosis(
+            Kind.USER_LOCKED,
+            f"the store has locked the user of the access key {asked.access_key!r} ({words})",
+            "have the user unlocked there, or take the keys of another",
+        )
+    if answer.code != "SignatureDoesNotMatch" and not wording.BAD_SIGNATURE.search(text):
         return None
     seen = host_seen(answer)
     if asked.signature == "v4" and asked.host and seen and seen != asked.host:
@@ -267,7 +236,8 @@ def _who(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 def _signature(answer: Answer, asked: Asked) -> Diagnosis | None:
     refused = answer.code in {"UnsupportedAlgorithm", "UnsupportedSignature"} or (
-        answer.status in {400, 401, 403, 501} and bool(_OTHER_SIGNATURE.search(answer.message))
+        answer.status in {400, 401, 403, 501}
+        and bool(wording.OTHER_SIGNATURE.search(answer.message))
     )
     if not refused:
         return None
@@ -281,6 +251,12 @@ def _signature(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 
 def _bucket(answer: Answer, asked: Asked) -> Diagnosis | None:
+    if answer.code == "InvalidBucketName":
+        return Diagnosis(
+            Kind.BUCKET_MISSING,
+            f"to this store {asked.bucket!r} is no name of a bucket ({answer.words()})",
+            "correct it in the storage URL",
+        )
     if answer.code != "NoSuchBucket":
         return None
     return Diagnosis(
@@ -292,7 +268,7 @@ def _bucket(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 
 def _addressing(answer: Answer, asked: Asked) -> Diagnosis | None:
-    if answer.code in _ADDRESSING_CODES or "virtual host" in answer.message.lower():
+    if answer.code in wording.ADDRESSING_CODES or "virtual host" in answer.message.lower():
         other = "virtual" if asked.addressing == "path" else "path"
         return Diagnosis(
             Kind.ADDRESSING,
@@ -310,7 +286,7 @@ def _addressing(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 def _room(answer: Answer, _: Asked) -> Diagnosis | None:
     text = f"{answer.code} {answer.message}"
-    if answer.status != 507 and not (answer.status >= 400 and _SPEAKS_OF_ROOM.search(text)):
+    if answer.status != 507 and not (answer.status >= 400 and wording.SPEAKS_OF_ROOM.search(text)):
         return None
     return Diagnosis(
         Kind.FULL,
@@ -343,7 +319,7 @@ def _checksums(answer: Answer, _: Asked) -> Diagnosis | None:
             f"set {setting('checksums', 'md5')}",
         )
     told = "checksum" in text or "trailer" in text or "aws-chunked" in text
-    if answer.code not in _CHECKSUM_CODES and not (told and answer.status in {400, 501}):
+    if answer.code not in wording.CHECKSUM_CODES and not (told and answer.status in {400, 501}):
         return None
     return Diagnosis(
         Kind.CHECKSUMS,
@@ -355,7 +331,7 @@ def _checksums(answer: Answer, _: Asked) -> Diagnosis | None:
 
 def _busy(answer: Answer, asked: Asked) -> Diagnosis | None:
     where = asked.endpoint or "the store"
-    if answer.status == 429 or answer.code in _THROTTLE_CODES:
+    if answer.status == 429 or answer.code in wording.THROTTLE_CODES:
         return Diagnosis(
             Kind.THROTTLED,
             f"{where} wants fewer requests ({answer.words()})",
@@ -392,7 +368,7 @@ def _read_only(answer: Answer, asked: Asked) -> Diagnosis | None:
     if asked.operation not in _WRITING:
         return None
     text = f"{answer.code} {answer.message}"
-    if answer.status < 400 or not (answer.status == 405 or _READ_ONLY.search(text)):
+    if answer.status < 400 or not (answer.status == 405 or wording.READ_ONLY.search(text)):
         return None
     return Diagnosis(
         Kind.READ_ONLY,
@@ -402,7 +378,7 @@ def _read_only(answer: Answer, asked: Asked) -> Diagnosis | None:
 
 
 def _denied(answer: Answer, asked: Asked) -> Diagnosis | None:
-    named = answer.code in {"AccessDenied", "Forbidden", "AllAccessDisabled", "AccountProblem"}
+    named = answer.code in {"AccessDenied", "Forbidden"}
     silent = answer.status in {401, 403} and not answer.code and not answer.message
     # Without a word, only where reads were understood before can it be put down to rights.
     silent = silent and (not asked.signed or asked.operation in _WRITING)
