@@ -34,7 +34,7 @@ DRIVERS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def proxy(stores):
     with Proxy(stores.get("seaweedfs").endpoint) as proxy:
         yield proxy
@@ -44,8 +44,6 @@ def proxy(stores):
 def store(request, stores, proxy):
     driver, signature = DRIVERS[request.param]
     running = stores.get("seaweedfs").behind(proxy.endpoint)
-    proxy.plan, proxy.latency_s = None, 0.0
-    proxy.clear()
     settings = running.settings(
         f"d/{request.node.name}", stall_timeout_s=1.0, request_timeout_s=3.0, connect_timeout_s=2.0
     )
