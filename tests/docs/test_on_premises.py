@@ -30,6 +30,7 @@ HOSTS = {
     "gateway.lab.example:8080": ("rclone", False),
     "minio.lab.example:9000": ("minio", True),
     "rgw.lab.example": ("ceph", True),
+    "garage.lab.example:3900": ("garage", False),
 }
 """Example hosts: which store, and whether over TLS."""
 KEYS = ("LAB-KEY", "LAB-SECRET")
