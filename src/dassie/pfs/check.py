@@ -128,7 +128,7 @@ def _provenance(tx: Tx) -> Iterator[str]:
         return
     crowded = dag.ambiguity({number: row.repo_id for number, row in found.items()})
     if crowded is not None:
-        listed = ", ".join(str(names[number]) for number in crowded[1])
+        listed = ", ".join(sorted(str(names[number]) for number in crowded[1]))
         yield f"branches of one repo take part in one DAG: {listed}"
     fed: dict[int, set[str]] = {}
     for edge in edges:
