@@ -483,6 +483,22 @@ def test_fsck(pachctl: Client) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "no problems found\n")
 
 
+def test_two_sources_for_one_path(pachctl: Client, tmp_path: Path) -> None:
+    pachctl("create", "repo", "r")
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x").write_text(folder)
+    words = ("put", "file", "r@master:/d/", "-f", "a/x", "-f", "b/x")
+    refused = pachctl.run(*words)
+    assert refused.returncode == exits.FAILED
+    assert refused.stderr.startswith("error: a/x and b/x would both become /d/x: ")
+    assert "master" not in pachctl("list", "branch", "r")
+    pachctl(*words, "--full-path")
+    assert pachctl("get", "file", "r@master:/d/b/x") == "b"
+    pachctl(*words, "--append")
+    assert pachctl("get", "file", "r@master:/d/x") == "ab"
+
+
 def test_no_time_limit(pachctl: Client) -> None:
     assert "NAME" in pachctl("list", "repo", "--rpc-timeout", "0")
     assert pachctl.run("list", "repo", "--rpc-timeout", "1ns").returncode == exits.FAILED

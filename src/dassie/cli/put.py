@@ -7,7 +7,7 @@ do not have that service get the standard stream.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,7 +109,21 @@ def _sources(session: Session, target: FileRef, names: list[str]) -> list[Source
         else:
             where = destination(target.path, name, alone=alone, full_path=full_path)
             found.append(LocalFile(name, where))
+    if not session.has("append"):
+        _check_apart((one.path, one.destination) for one in found if isinstance(one, LocalFile))
     return found
+
+
+def _check_apart(files: Iterable[tuple[str, str]]) -> None:
+    """Refuse two sources for one path: the second would replace the first."""
+    taken: dict[str, str] = {}
+    for name, where in files:
+        other = taken.setdefault(where, name)
+        if other != name:
+            raise InvalidArgument(
+                f"{other} and {name} would both become {where}: keep their folders with"
+                " --full-path, join them with --append, or put them one by one"
+            )
 
 
 def _put_in_bulk(session: Session, target: FileRef, names: list[str], meter: Meter) -> None:
@@ -190,6 +204,10 @@ def _put_by_messages(session: Session, target: FileRef, names: list[str], meter:
     append, count = session.has("append"), _Count(meter)
     local = _sources(session, target, names)
 
+    urls = list(_url_sources(session, target, names))
+    if not append:
+        _check_apart((url.url, url.destination) for url in urls if not url.recursive)
+
     def requests() -> Iterator[Request]:
         for source in local:
             if isinstance(source, Folder):
@@ -204,7 +222,7 @@ def _put_by_messages(session: Session, target: FileRef, names: list[str], meter:
                 yield from put_stream(
                     source.reader, source.destination, append=append, report=count.add
                 )
-        for url in _url_sources(session, target, names):
+        for url in urls:
             yield from put_url(url, append=append)
             count.add(1, 0)
 
