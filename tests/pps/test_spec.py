@@ -78,8 +78,8 @@ class TestDocuments:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ("", "the text is empty"),
-            (" \n---\n", "the text is empty"),
+            ("", "the text holds none"),
+            (" \n---\n", "the text holds none"),
             ("3", "must be an object, not the number 3"),
             ('["x"]', 'must be an object, not the string "x"'),
             ('{"a": 1, "a": 2}', 'field "a" is given twice'),
@@ -339,6 +339,7 @@ class TestRefusals:
             (pfs("a", name=".env"), 'input cannot be named ".env"'),
             (pfs("a", name="x/y"), "cannot name a folder"),
             (pfs("a", name=".."), "cannot name a folder"),
+            (pfs("a", name="ü" * 128), "longer than 255 bytes"),
             (
                 pfs("a", commit="0" * 32),
                 "input cannot come from a commit; use a branch with head pointing to the commit",

@@ -44,7 +44,7 @@ def parse_documents(text: str) -> list[Json]:
                 raise InvalidArgument(f"pipeline spec must be an object, not {kind_of(item)}")
             specs.append(item)
     if not specs:
-        raise InvalidArgument("no pipeline spec: the text is empty")
+        raise InvalidArgument("no pipeline spec: the text holds none")
     return specs
 
 

@@ -20,6 +20,8 @@ EVERY_JOB: Final = "every_job"
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+\Z")
 _MAX_NAME: Final = 63
 _RESERVED_INPUTS: Final = ("out", ".env")
+_LONGEST_FOLDER_NAME: Final = 255
+"""Bytes; what file systems have."""
 _NOT_IN_INPUT_NAMES: Final = frozenset("/=\0\n")
 _INPUT_KINDS: Final = ("pfs", "join", "group", "cross", "union", "cron")
 
@@ -197,6 +199,11 @@ def _check_pfs(raw: Json, place: str) -> None:
         )
     if name in {".", ".."} or set(name) & _NOT_IN_INPUT_NAMES:
         raise InvalidArgument(f"{place}.name: {name!r} cannot name a folder below /pfs")
+    if len(name.encode()) > _LONGEST_FOLDER_NAME:
+        raise InvalidArgument(
+            f"{place}.name: {name[:20]}… is longer than {_LONGEST_FOLDER_NAME} bytes,"
+            " and cannot name a folder below /pfs"
+        )
     check_name("repo", repo)
     check_name("branch", raw.get("branch") or "master")
     check_name("project", raw.get("project") or DEFAULT_PROJECT)
