@@ -334,9 +334,11 @@ class TestRunning:
         waiting = server.api.InspectJobSet(
             pps_pb2.InspectJobSetRequest(job_set=pps_pb2.JobSet(id=id_), wait=True), timeout=20
         )
-        threading.Timer(0.3, self._delete, (server, id_)).start()
+        deletion = threading.Timer(0.3, self._delete, (server, id_))
+        deletion.start()
         with refused(grpc.StatusCode.NOT_FOUND) as caught:
             list(waiting)
+        deletion.join()
         assert "was deleted" in caught.value.details()
 
     def _delete(self, server: Runtime, id_: str) -> None:
