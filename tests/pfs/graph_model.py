@@ -89,7 +89,10 @@ class Model:
             return set()
         if known.provenance:
             return {errors.OutputBranch}
-        return {errors.ParentNotFinished} if self.is_open(known.head) else set()
+        if self.is_open(known.head):
+            return {errors.ParentNotFinished}
+        # A head that ended with an error may stand on one that is still open.
+        return set() if self.base(known.head) is not None else {errors.BaseCommitNotFinished}
 
     def start(self, branch: BranchKey) -> None:
         known = self.branches.get(branch)

@@ -26,6 +26,7 @@ from dassie.pfs.graph import Graph
 from dassie.pfs.model import BranchKey, CommitKey, CommitRef, RepoKey
 from dassie.storage.errors import PathConflict
 from dassie.storage.index import DatabaseIndex
+from dassie.storage.limits import Limits
 from dassie.storage.sessions import DatabaseSessions
 from dassie.storage.store import Storage
 from dassie.storage.types import EMPTY_DIR
@@ -157,6 +158,68 @@ def test_adding_many_at_once_is_adding_one_by_one(files: Files, seed: int) -> No
         assert single.root == batched.root
         assert single.files == batched.files
     assert content(files, one) == content(files, many)
+
+
+Act = tuple[str, tuple[object, ...]]
+
+
+def random_acts(chosen: random.Random) -> Iterator[Act]:
+    """A stream as clients send them, with a bit of everything."""
+    names = [f"/{a}/{b}/{c}" for a in "pq" for b in "rs" for c in "tuvw"] + ["/x", "/y"]
+    for _ in range(chosen.randrange(5, 60)):
+        path = chosen.choice(names)
+        kind = chosen.random()
+        if kind < 0.15:
+            yield "delete", (chosen.choice([path, path.rpartition("/")[0] or "/x"]),)
+        elif kind < 0.17:
+            yield "delete", ("/",)
+        elif kind < 0.4:
+            paths = chosen.sample(names, 9)
+            yield "add_all", (paths, [chosen.randbytes(3) for _ in paths])
+        else:
+            if kind < 0.7:
+                yield "delete", (path,)
+            yield "add", (path, chosen.randbytes(3))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_stream_is_settled_on_the_way(
+    db: Database, graph: Graph, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """What it makes is the same, however little of it is held; and however few nodes are."""
+    with graph.transaction() as gtx:
+        repos.create(gtx, REPO)
+    sessions = DatabaseSessions(db)
+    storage = Storage(MemoryStore(), DatabaseIndex(db), sessions, limits=Limits(cache_bytes=1))
+    files = Files(graph, storage)
+    chosen = random.Random(seed)
+    for _ in range(3):
+        acts = list(random_acts(chosen))
+        roots = []
+        for held, name in ((1000, "one"), (4, "many")):
+            monkeypatch.setattr("dassie.pfs.modification._UNSETTLED", held)
+            with files.modify(CommitRef(REPO, branch=name)) as stream:
+                for method, arguments in acts:
+                    getattr(stream, method)(*arguments)
+                    assert stream.edits.unsettled < held + 10
+            roots.append(stream.root)
+        assert roots[0] == roots[1]
+    storage.close()
+    sessions.close()
+
+
+def test_what_was_settled_still_collides(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dassie.pfs.modification._UNSETTLED", 2)
+    with pytest.raises(PathConflict, match="duplicate path output by different datums"):
+        add(files, ("/a", "1", ""), ("/b", "2", ""), ("/c", "3", ""), ("/a", "4", "other"))
+    with pytest.raises(PathConflict, match="path collision"):
+        add(files, ("/a", "1", ""), ("/a/b", "2", ""), ("/c", "3", ""))
+    # Together they make no sense yet, but the stream goes on.
+    with files.modify(REF) as stream:
+        for path in ("/a", "/a/b", "/c", "/d"):
+            stream.add(path, b"1")
+        stream.delete("/a/b")
+    assert content(files) == {"/a": b"1", "/c": b"1", "/d": b"1"}
 
 
 def test_empty_file(files: Files) -> None:

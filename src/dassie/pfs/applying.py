@@ -12,9 +12,9 @@ from itertools import islice
 
 from dassie.base.chunking import MIN_CHUNK_BYTES
 from dassie.base.paths import parent
-from dassie.pfs.edits import EditBuffer, FileEdit, Graft, Removal
+from dassie.pfs.edits import DEFAULT_DATUM, EditBuffer, FileEdit, Graft, Removal
 from dassie.storage.contents import read_content, read_many
-from dassie.storage.errors import COLLISION, PathConflict
+from dassie.storage.errors import COLLISION, DUPLICATE, PathConflict
 from dassie.storage.trees import Trees
 from dassie.storage.types import Content, Delete, Dir, Edit, Entry, Put
 from dassie.storage.upload import Upload
@@ -26,18 +26,27 @@ _LOOKUP_COST = 8
 """A single look-up costs about as much as listing this many entries."""
 
 
-def apply(edits: EditBuffer, root: Dir, upload: Upload, trees: Trees) -> Dir:
+def apply(edits: EditBuffer, root: Dir, upload: Upload) -> Dir:
     """The tree after `edits`. Raises `PathConflict` and then leaves nothing behind."""
     edits.check()
+    _check_tags(edits, upload.tree)
     for layer in edits.layers():
         for removals, graft in _steps(layer.trees):
             if removals:
                 root = upload.edit(root, [Delete(path) for path in _outermost(removals)])
             if graft is not None:
-                root = _graft(graft, root, upload, trees)
+                root = _graft(graft, root, upload)
         if layer.files:
-            root = _apply_files(layer.files, root, upload, trees)
+            root = _apply_files(layer.files, root, upload)
     return root
+
+
+def _check_tags(edits: EditBuffer, trees: Trees) -> None:
+    """Two datum tags at one path, of which one is in a directory that was made meanwhile."""
+    nodes = edits.settled()
+    for path in edits.tagged() if nodes else ():
+        if any(trees.lookup(node, path) is not None for node in nodes):
+            raise PathConflict(path, f"{DUPLICATE}: under {DEFAULT_DATUM} and another datum tag")
 
 
 def _steps(operations: list[Removal | Graft]) -> Iterator[tuple[list[str], Graft | None]]:
@@ -61,15 +70,13 @@ def _outermost(paths: list[str]) -> list[str]:
     return kept
 
 
-def _apply_files(
-    files: dict[str, FileEdit | Content], root: Dir, upload: Upload, trees: Trees
-) -> Dir:
+def _apply_files(files: dict[str, FileEdit | Content], root: Dir, upload: Upload) -> Dir:
     appended = [
         path
         for path, edit in files.items()
         if isinstance(edit, FileEdit) and edit.parts and not edit.cleared
     ]
-    existing = _existing(appended, root, trees)
+    existing = _existing(appended, root, upload.tree)
     plain = _whole_files(files, existing)
     if len(plain) == len(files):
         return upload.put_files(root, plain)
@@ -166,7 +173,7 @@ def _existing(paths: list[str], root: Dir, trees: Trees) -> dict[str, Content]:
     return found
 
 
-def _graft(graft: Graft, root: Dir, upload: Upload, trees: Trees) -> Dir:
+def _graft(graft: Graft, root: Dir, upload: Upload) -> Dir:
     """Where nothing is, the directory is put by reference; else its files go in one by one."""
     if not graft.node.files:
         return root
@@ -174,18 +181,18 @@ def _graft(graft: Graft, root: Dir, upload: Upload, trees: Trees) -> Dir:
         if not root.files:
             return graft.node
     else:
-        there = trees.lookup(root, graft.path)
+        there = upload.tree.lookup(root, graft.path)
         if there is None:
             return upload.edit(root, [Put(graft.path, graft.node)])
         if not isinstance(there.node, Dir):
             raise PathConflict(graft.path, COLLISION)
     below = "" if graft.path == "/" else graft.path
-    entries = trees.walk(graft.node, "/", dirs=False)
+    entries = upload.tree.walk(graft.node, "/", dirs=False)
     while batch := list(islice(entries, _MERGE_BATCH)):
         files: dict[str, FileEdit | Content] = {
             below + entry.path: FileEdit(False, [entry.node]) if graft.append else entry.node
             for entry in batch
             if isinstance(entry.node, Content)
         }
-        root = _apply_files(files, root, upload, trees)
+        root = _apply_files(files, root, upload)
     return root

@@ -5,11 +5,14 @@ path piecewise, delete it and add again, delete directories and copy whole direc
 whatever root is current, the result must be the same as if each call had been carried out at once.
 So edits form layers: within a layer file edits touch distinct paths and none lies below another,
 hence their order does not matter; an edit of a whole directory opens a new layer.
+
+A long stream must not be held in memory as a whole: `settle` makes trees of the files so far, which
+are laid over (or put behind) what is there as any directory that is copied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dassie.storage.errors import DUPLICATE, PathConflict
@@ -43,6 +46,8 @@ class Graft:
     path: str
     node: Dir
     append: bool
+    settled: bool = False
+    """Its files were written one by one in this stream, under the default datum tag."""
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class EditBuffer:
 
     def __init__(self) -> None:
         self._layers = [Layer()]
+        self._kept = 0
 
     def __bool__(self) -> bool:
         return bool(self._layers[0].trees or self._layers[0].files)
@@ -138,11 +144,62 @@ class EditBuffer:
         """Remove everything below `path`."""
         if path == "/":
             self._layers = [Layer()]  # nothing that was done before can be seen any more
+            self._kept = 0
         self._tree_layer().trees.append(Removal(path))
 
     def graft(self, path: str, node: Dir, *, append: bool = False) -> None:
         """Copy the directory `node` to `path`, file by file over what is there."""
         self._tree_layer().trees.append(Graft(path, node, append))
+
+    @property
+    def unsettled(self) -> int:
+        """How many paths were written since `settle` was called."""
+        return len(self._layers[-1].files) - self._kept
+
+    def settle(self, store: Callable[[Mapping[str, Content]], Dir]) -> None:
+        """Turn what was written file by file into directories that `store` makes.
+
+        Only whole files of the newest layer; what else there is remains as it is, and so does
+        everything when the files do not fit together: a later call may still put that right.
+        """
+        layer = self._layers[-1]
+        replaced: dict[str, Content] = {}
+        added: dict[str, Content] = {}
+        others: dict[str, FileEdit | Content] = {}
+        for path, edit in layer.files.items():
+            if isinstance(edit, Content):
+                replaced[path] = edit
+            elif len(edit.parts) != 1 or edit.others or edit.datum != DEFAULT_DATUM:
+                others[path] = edit
+            else:
+                (replaced if edit.cleared else added)[path] = edit.parts[0]
+        self._kept = len(layer.files)
+        try:
+            grafts = [
+                Graft("/", store(files), append, settled=True)
+                for files, append in ((replaced, False), (added, True))
+                if files
+            ]
+        except PathConflict:
+            return
+        layer.trees += grafts
+        layer.files = {}
+        layer.directories = set()
+        for path, edit in others.items():
+            self._enter_parents(path).files[path] = edit
+        self._kept = len(others)
+
+    def settled(self) -> list[Dir]:
+        """The directories that `settle` has made."""
+        trees = (tree for layer in self._layers for tree in layer.trees)
+        return [tree.node for tree in trees if isinstance(tree, Graft) and tree.settled]
+
+    def tagged(self) -> Iterator[str]:
+        """Paths that were appended to under another datum tag than the default one."""
+        for layer in self._layers:
+            for path, edit in layer.files.items():
+                if isinstance(edit, FileEdit) and edit.datum != DEFAULT_DATUM and not edit.cleared:
+                    yield path
 
     def check(self) -> None:
         """Raise `PathConflict` when a path was written under two datum tags."""
@@ -157,8 +214,12 @@ class EditBuffer:
 
     def _tree_layer(self) -> Layer:
         if self._layers[-1].files:
-            self._layers.append(Layer())
+            self._begin_layer()
         return self._layers[-1]
+
+    def _begin_layer(self) -> None:
+        self._layers.append(Layer())
+        self._kept = 0
 
     def _at(self, path: str) -> FileEdit:
         files = self._layers[-1].files
@@ -181,7 +242,7 @@ class EditBuffer:
         while parent not in layer.directories:
             above = layer.files.get(parent)
             if isinstance(above, FileEdit) and above.cleared and not above.parts:
-                self._layers.append(Layer())
+                self._begin_layer()
                 return self._enter_parents(path)
             missing.append(parent)
             if not parent:

@@ -114,8 +114,7 @@ class FileSets:
             return Overlay.parse(root, effects.scalar_one())
 
     def _made(self, edits: EditBuffer, upload: Upload) -> Overlay:
-        trees = self._files.storage.tree
-        return overlay(edits, apply(edits, EMPTY_DIR, upload, trees), trees)
+        return overlay(edits, apply(edits, EMPTY_DIR, upload), upload.tree)
 
     def _difference(self, ref: CommitRef) -> EditBuffer:
         edits = EditBuffer()

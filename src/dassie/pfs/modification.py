@@ -22,6 +22,8 @@ from dassie.storage.upload import Upload
 from dassie.storage.writer import FileWriter
 
 _FEW = 4
+_UNSETTLED = 250_000
+"""Files of one stream that are held in memory, at about 500 bytes each."""
 
 
 class Modification:
@@ -85,6 +87,7 @@ class Modification:
         contents = self.upload.put_all(data[1:-1])
         self.files += len(contents)
         self.edits.add_all(paths[1:-1], contents)
+        self._settle()
         self.add(paths[-1], data[-1])
 
     def add_contents(
@@ -100,6 +103,7 @@ class Modification:
                 self.edits.add(path, content)
         else:
             self.edits.put(paths, contents)
+        self._settle()
 
     def delete(self, path: str, datum: str = "") -> None:
         """Remove a file or directory; with a trailing `/`, a directory only. Missing is fine."""
@@ -140,6 +144,12 @@ class Modification:
         self._pieces, self._waiting, self._at = [], 0, None
         self.files += 1
         self.edits.add(self._path, content, self._datum)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Keep memory bounded, however long the stream is."""
+        if self.edits.unsettled >= _UNSETTLED:
+            self.edits.settle(lambda files: self.upload.put_files(EMPTY_DIR, files))
 
 
 def _are_small_files(paths: Sequence[str], data: Sequence[bytes]) -> bool:

@@ -92,7 +92,7 @@ class Publisher:
 
     def _publish(self, target: CommitRef, seen: Destination, modification: Modification) -> None:
         upload = modification.upload
-        root = apply(modification.edits, seen.root, upload, self._storage.tree)
+        root = apply(modification.edits, seen.root, upload)
         upload.flush()
         with self._graph.transaction() as gtx:
             if destination(gtx.tx, target) != seen:

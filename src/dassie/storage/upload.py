@@ -23,6 +23,7 @@ from dassie.storage.errors import UnknownChunk
 from dassie.storage.node import Node
 from dassie.storage.nodes import NodeCache, NodeReader
 from dassie.storage.packer import Packer, PackPool
+from dassie.storage.trees import Trees
 from dassie.storage.types import EMPTY, EMPTY_DIR, ChunkIndex, ChunkLocation, Content, Dir, Edit
 from dassie.storage.warm import warm
 from dassie.storage.writer import FileWriter
@@ -60,6 +61,8 @@ class Upload:
         self._session = session
         self.reader = PlainReader(self.read_chunks)
         """Reads stored chunks, and those of this upload."""
+        self.tree = Trees(NodeReader(self.read_chunks, cache))
+        """Reads stored trees, and those of this upload."""
         self.new_bytes = 0
         """Plaintext bytes of chunks that were not stored before."""
 
