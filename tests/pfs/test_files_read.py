@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +22,7 @@ from dassie.pfs.reading import ManyFiles, NotRegularFile, PathRange
 from dassie.storage.index import DatabaseIndex
 from dassie.storage.sessions import DatabaseSessions
 from dassie.storage.store import Storage
-from dassie.storage.types import Entry
+from dassie.storage.types import Dir, Entry
 
 REPO = RepoKey("default", "images")
 REF = CommitRef(REPO, branch="master")
@@ -274,3 +275,41 @@ def test_damage_names_file_commit_and_pack(
     assert any(
         "is not in the object store" in line for line in fsck.damage(files.graph, files.storage)
     )
+
+
+def test_damage_of_a_directory_names_path_commit_and_pack(
+    files: Files, commit: CommitKey, store: MemoryStore
+) -> None:
+    with files.modify(REF) as stream:
+        stream.add("/c", b"another root")
+    root = files.view(CommitRef(REPO, id=commit.id)).root
+    below = files.storage.tree.lookup(root, "/a/b")
+    assert below is not None
+    assert isinstance(below.node, Dir)
+    assert below.node.ref
+    damage_chunk(files.storage, store, below.node.ref)
+    reads: dict[str, Callable[[CommitRef], object]] = {
+        "/a/b/file3": lambda ref: list(files.read(ref, "/a/b/file3")[1]),
+        "/a/b": lambda ref: list(files.list_(ref, "/a/b")[1]),
+        "/a": lambda ref: list(files.walk(ref, "/a")[1]),
+        "/**": lambda ref: list(files.glob(ref, "/**")[1]),
+        "a/b/file3": lambda ref: files.inspect(ref, "a/b/file3"),
+        "/a/": lambda ref: list(files.tar(ref, "/a/")),
+        "/*": lambda ref: list(files.contents(ref, "/*")[2]),
+        "/": lambda ref: list(files.diff(ref, "/")),
+    }
+    for path, read in reads.items():
+        words = rf"directory of {re.escape(path)} of commit .*@{commit.id} cannot.*in pack"
+        with pytest.raises(DataLoss, match=words):
+            read(CommitRef(REPO, id=commit.id))
+    assert list(files.read(REF, "/c")[1]) == [b"another root"]
+
+
+def damage_chunk(storage: Storage, store: MemoryStore, name: bytes) -> None:
+    """Flip a bit of a stored chunk; nodes that were read are forgotten."""
+    [(_, place)] = storage.chunks.locate([name])
+    data = bytearray(store.get(place.pack))
+    data[place.offset + place.stored // 2] ^= 1
+    store.delete([place.pack])
+    store.put(place.pack, [bytes(data)])
+    storage._cache.clear()

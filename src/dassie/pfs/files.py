@@ -78,7 +78,8 @@ class Files:
 
     def inspect(self, ref: CommitRef, path: str) -> FileInfo:
         found = self.view(ref)
-        return _info(found, reading.find(self.storage.tree, found, path))
+        with reading.looking_at(found, path):
+            return _info(found, reading.find(self.storage.tree, found, path))
 
     def list_(
         self,
@@ -95,7 +96,7 @@ class Files:
         entries = self.storage.tree.list(
             found.root, clean(path), after=_marker(marker), reverse=reverse
         )
-        return found, islice(entries, number or None)
+        return found, islice(reading.looked_at(found, path, entries), number or None)
 
     def walk(
         self,
@@ -110,12 +111,14 @@ class Files:
         check_page(number, reverse=reverse)
         found = self.view(ref)
         clean_path = clean(path)
-        if clean_path != "/" and self.storage.tree.lookup(found.root, clean_path) is None:
+        with reading.looking_at(found, path):
+            there = clean_path == "/" or self.storage.tree.lookup(found.root, clean_path)
+        if not there:
             raise FileNotFound(clean_path, found.commit)
         entries = self.storage.tree.walk(
             found.root, clean_path, after=_marker(marker), reverse=reverse
         )
-        return found, islice(entries, number or None)
+        return found, islice(reading.looked_at(found, path, entries), number or None)
 
     def glob(
         self, ref: CommitRef, pattern: str, wanted: PathRange = EVERYTHING
@@ -123,6 +126,7 @@ class Files:
         """Files and directories that match."""
         found = self.view(ref)
         entries = self.storage.tree.glob(found.root, Glob.parse(pattern))
+        entries = reading.looked_at(found, pattern, entries)
         return found, (entry for entry in entries if entry.path in wanted)
 
     def diff(
@@ -142,17 +146,19 @@ class Files:
             else:
                 old_path = path
                 old_view = parent_view(tx, new_view)
-        return _diff(
+        pairs = _diff(
             self.storage,
             (old_view, clean(old_path)),
             (new_view, clean(path)),
             shallow=shallow,
         )
+        return reading.looked_at(new_view, path, pairs)
 
     def read(self, ref: CommitRef, path: str, offset: int = 0) -> tuple[FileInfo, Iterator[bytes]]:
         """The bytes of exactly one regular file, from `offset` on."""
         found = self.view(ref)
-        entry = reading.only_file(self.storage.tree, found, path)
+        with reading.looking_at(found, path):
+            entry = reading.only_file(self.storage.tree, found, path)
         if offset < 0:
             raise InvalidArgument(f"offset {offset} of file {path} is negative")
         return _info(found, entry), reading.content(self.storage, found, entry, offset)
@@ -160,11 +166,13 @@ class Files:
     def tar(self, ref: CommitRef, path: str, wanted: PathRange = EVERYTHING) -> Iterator[bytes]:
         """A tar archive of all that a path or pattern means, with everything below."""
         found = self.view(ref)
-        named = reading.matches(self.storage.tree, found, path)
+        matches = reading.matches(self.storage.tree, found, path)
+        named = reading.looked_at(found, path, matches)
         first = next(named, None)
         if first is None:
             raise FileNotFound(path, found.commit)
         entries = reading.below(self.storage.tree, found, chain([first], named))
+        entries = reading.looked_at(found, path, entries)
         wanted_entries = (entry for entry in entries if entry.path in wanted)
         return reading.archive(self.storage, found, wanted_entries)
 
@@ -175,10 +183,12 @@ class Files:
         path or pattern names itself, without what lies below other matches. `literal`: `path` is no
         pattern, whatever it looks like."""
         found = self.view(ref)
-        named = list(reading.outermost(self._named(found, path, literal=literal)))
+        with reading.looking_at(found, path):
+            named = list(reading.outermost(self._named(found, path, literal=literal)))
         if not named:
             raise FileNotFound(path, found.commit)
         entries = reading.below(self.storage.tree, found, named)
+        entries = reading.looked_at(found, path, entries)
         return found, named, reading.contents(self.storage, found, entries)
 
     def _named(self, found: View, path: str, *, literal: bool) -> Iterator[Entry]:

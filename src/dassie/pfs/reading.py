@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from dassie.base.glob import Glob
 from dassie.base.paths import clean
@@ -25,6 +26,7 @@ from dassie.storage.store import Storage
 from dassie.storage.trees import Trees
 from dassie.storage.types import Content, Dir, Entry
 
+_T = TypeVar("_T")
 _PIECE_BYTES = 1 << 20
 _OPERATORS = frozenset("*?[]{}!()@+^|\\")
 
@@ -34,6 +36,17 @@ class DamagedFile(DataLoss):
 
     def __init__(self, path: str, commit: CommitKey, cause: DataLoss) -> None:
         super().__init__(f"file {path} of commit {commit} cannot be read: {cause}")
+        self.path = path
+        self.commit = commit
+
+
+class DamagedDirectory(DataLoss):
+    """What says which files there are, at a path or on the way to it, cannot be read back."""
+
+    def __init__(self, path: str, commit: CommitKey, cause: DataLoss) -> None:
+        super().__init__(
+            f"the directory of {path or '/'} of commit {commit} cannot be read: {cause}"
+        )
         self.path = path
         self.commit = commit
 
@@ -74,6 +87,23 @@ class PathRange:
 
 
 EVERYTHING = PathRange()
+
+
+@contextmanager
+def looking_at(view: View, path: str) -> Iterator[None]:
+    """Damage of a tree, met inside, is reported as that of `path` (or pattern) in that commit."""
+    try:
+        yield
+    except Damage as error:
+        if error.content is not None:
+            raise
+        raise DamagedDirectory(path, view.commit, error) from error
+
+
+def looked_at(view: View, path: str, entries: Iterable[_T]) -> Iterator[_T]:
+    """`entries`, found by looking at `path`."""
+    with looking_at(view, path):
+        yield from entries
 
 
 def find(trees: Trees, view: View, path: str) -> Entry:
