@@ -22,7 +22,7 @@ from dassie.storage.upload import Upload
 from dassie.storage.writer import FileWriter
 
 _FEW = 4
-_UNSETTLED = 250_000
+_UNSETTLED = 150_000
 """Files of one stream that are held in memory, at about 500 bytes each."""
 
 
