@@ -96,10 +96,10 @@ def test_following_begins_before_the_first_line(db: Database) -> None:
 def test_following_misses_nothing_of_many_workers(db: Database) -> None:
     """What commits late must not have a number that those who follow have passed."""
     store = LogStore(db)
-    expected = {f"{worker}-{number}" for worker in range(6) for number in range(40)}
+    expected = {f"{worker}-{number}" for worker in range(6) for number in range(15)}
 
     def work(worker: int) -> None:
-        for number in range(40):
+        for number in range(15):
             store.append([line(number, f"{worker}-{number}", worker=f"w{worker}")])
 
     cursor, seen = store.cursor(), []
